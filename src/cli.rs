@@ -1,0 +1,73 @@
+//! The command line: what can be typed, and which command it runs. Decides nothing else.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod commands;
+pub mod exit_code;
+pub mod ui;
+
+use crate::problem::Problem;
+use crate::process::Environment;
+
+/// Rotates long-term AWS access keys safely, and keeps them out of git
+#[derive(Debug, Parser)]
+#[command(name = "keyagent", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "aws")]
+    Status(commands::status::Args),
+    #[cfg(feature = "aws")]
+    Rotate(commands::rotate::Args),
+    #[cfg(feature = "aws")]
+    Recover(commands::recover::Args),
+    Scan(commands::scan::Args),
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One document that begins with its schema.
+    Json,
+}
+
+/// Runs the command that was typed and gives its exit code.
+///
+/// # Errors
+///
+/// None: a problem is printed, and becomes [`exit_code::FAILED`].
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit_code::FAILED } else { exit_code::OK });
+        }
+    };
+    let environment = Environment::of_this_process();
+    let result: Result<u8, Problem> = match args.command {
+        #[cfg(feature = "aws")]
+        Command::Status(args) => commands::status::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Rotate(args) => commands::rotate::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Recover(args) => commands::recover::run(&args, &environment),
+        Command::Scan(args) => commands::scan::run(&args, &environment),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            ui::problem(&problem);
+            ExitCode::from(exit_code::FAILED)
+        }
+    }
+}

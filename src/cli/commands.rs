@@ -1,0 +1,9 @@
+//! One file a command: its arguments, and how its result is shown.
+
+#[cfg(feature = "aws")]
+pub mod recover;
+#[cfg(feature = "aws")]
+pub mod rotate;
+pub mod scan;
+#[cfg(feature = "aws")]
+pub mod status;

@@ -1,0 +1,65 @@
+//! The only printer.
+//!
+//! - Results go to stdout, everything else to stderr.
+//! - Words are in lower case, without a final period; an ID or a path never has one behind it.
+//! - Colour and progress only on a terminal; questions only where both ends are one.
+//! - A closed pipe ends the output quietly, as for any Unix tool.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::problem::Problem;
+
+/// What matters most: errors and overdue keys.
+pub const RED: Style = AnsiColor::Red.on_default().bold();
+/// What is due.
+pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+/// What is well.
+pub const GREEN: Style = AnsiColor::Green.on_default();
+/// What is beside the point.
+pub const DIM: Style = Style::new().dimmed();
+/// Headings and commands to type.
+pub const BOLD: Style = Style::new().bold();
+
+/// Writes `text` to stdout as it is, styles and all; a pipe gets it without the styles.
+pub fn out(text: &str) {
+    settle(anstream::stdout().write_all(text.as_bytes()));
+}
+
+/// Writes a line to stderr.
+pub fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Prints a problem in its three lines on stderr.
+pub fn problem(problem: &Problem) {
+    let mut text = format!("{RED}error:{RED:#} {}\n", problem.error);
+    text.push_str(&format!("{BOLD}cause:{BOLD:#} {}\n", problem.cause.replace('\n', "\n       ")));
+    text.push_str(&format!("{BOLD}hint:{BOLD:#}  {}", problem.hint.replace('\n', "\n       ")));
+    note(&text);
+}
+
+/// Whether a person can be asked: both stdin and stderr are terminals.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks a yes-or-no question on stderr; anything but `y` or `yes` is a no.
+pub fn confirm(question: &str) -> bool {
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{question} [y/N] ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// A reader that went away (`keyagent status | head`) is no failure of ours; there is nobody left to tell.
+fn settle(result: io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = writeln!(anstream::stderr(), "error: cannot write to stdout\ncause: {error}");
+    }
+}

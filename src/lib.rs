@@ -1,0 +1,49 @@
+//! keyagent replaces long-term AWS access keys safely, and keeps them out of git.
+//!
+//! ```text
+//! ~/.aws/credentials ──► status ──► rotate ──► recover
+//!         ▲                           │
+//!         └──── replaced in place ◄───┘
+//! git commit ──► pre-commit hook ──► scan the staged blobs ──► blocked, if a key is in them
+//! ```
+//!
+//! Arrows go one way:
+//!
+//! ```text
+//! main ─► cli ─► { status, rotate, scan } ─► { credentials, access_key, policy, settings, iam }
+//!                       │                      pure: no I/O, no clock, no async
+//!                       ▼
+//!         aws, secret_store, git, process, fs_atomic      the only places with side effects
+//! ```
+//!
+//! - [`cli`] is arguments and presentation; `cli/commands/` mirrors the command tree.
+//! - [`credentials`] owns AWS's files: reading them as AWS's own readers do, and changing values without
+//!   touching another byte.
+//! - `rotate` owns the state machine and its journal.
+//! - [`scan`] owns the detector and what it is fed.
+//!
+//! Without the Cargo feature `aws` only the scanner and the hook are built.
+
+pub mod access_key;
+pub mod cli;
+pub mod credentials;
+#[cfg(feature = "aws")]
+pub mod fs_atomic;
+pub mod git;
+#[cfg(feature = "aws")]
+pub mod iam;
+#[cfg(feature = "aws")]
+pub mod policy;
+pub mod problem;
+pub mod process;
+#[cfg(feature = "aws")]
+pub mod rotate;
+pub mod scan;
+#[cfg(feature = "aws")]
+pub mod secret_store;
+#[cfg(feature = "aws")]
+pub mod settings;
+#[cfg(feature = "aws")]
+pub mod status;
+#[cfg(feature = "aws")]
+pub mod aws;

@@ -1,0 +1,50 @@
+//! The process boundary: environment, arguments and the current folder enter here, once, as values.
+//! Nothing else reads them.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// A snapshot of the environment variables.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Environment {
+    /// The real one, as the process was started with it.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub fn of_this_process() -> Self {
+        Self { variables: std::env::vars_os().collect() }
+    }
+
+    /// A variable's value. An empty one counts as unset, as it does for the AWS CLI and git.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable's value as text; one that is not UTF-8 counts as unset.
+    pub fn get_str(&self, name: &str) -> Option<&str> {
+        self.get(name)?.to_str()
+    }
+
+    /// A variable's value as a path.
+    pub fn get_path(&self, name: &str) -> Option<&Path> {
+        self.get(name).map(Path::new)
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(pairs: T) -> Self {
+        Self { variables: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+}
+
+/// The path of the running program.
+///
+/// # Errors
+///
+/// When the system does not tell.
+pub fn current_program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
