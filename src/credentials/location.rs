@@ -1,0 +1,97 @@
+//! Where AWS's files lie, and the reading of their bytes. Writes nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::FileKind;
+use super::document::Document;
+use crate::process::Environment;
+
+/// The paths of the two files, as the SDKs and the AWS CLI find them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locations {
+    /// `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`.
+    pub credentials: PathBuf,
+    /// `AWS_CONFIG_FILE`, else `~/.aws/config`.
+    pub config: PathBuf,
+}
+
+impl Locations {
+    /// Reads the variables; a leading `~/` in them is the home folder. Without a home folder: `None`.
+    pub fn of(environment: &Environment) -> Option<Self> {
+        let home = home(environment);
+        let file = |variable, name| match environment.get_path(variable) {
+            Some(path) => Some(match (path.strip_prefix("~"), home) {
+                (Ok(rest), Some(home)) => home.join(rest),
+                (Ok(_), None) => return None,
+                (Err(_), _) => path.to_owned(),
+            }),
+            None => Some(home?.join(".aws").join(name)),
+        };
+        Some(Self {
+            credentials: file("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
+            config: file("AWS_CONFIG_FILE", "config")?,
+        })
+    }
+
+    /// The path of one of them.
+    pub fn path(&self, kind: FileKind) -> &Path {
+        match kind {
+            FileKind::Credentials => &self.credentials,
+            FileKind::Config => &self.config,
+        }
+    }
+}
+
+/// Why a file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is none.
+    #[error("there is no file {}", .0.display())]
+    Missing(PathBuf),
+    /// A folder stands in its place.
+    #[error("{} is a folder", .0.display())]
+    Folder(PathBuf),
+    /// The system refuses.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// Reads a whole file, through symbolic links.
+///
+/// # Errors
+///
+/// When it is missing, a folder, or refused by the system.
+pub fn read(path: &Path) -> Result<Document, ReadError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Document::parse(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ReadError::Missing(path.to_owned())),
+        Err(_) if path.is_dir() => Err(ReadError::Folder(path.to_owned())),
+        Err(source) => Err(ReadError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+/// `HOME`, on Windows `USERPROFILE`: the same order as the SDK's.
+fn home(environment: &Environment) -> Option<&Path> {
+    environment.get_path("HOME").or_else(|| environment.get_path("USERPROFILE"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_beat_the_home_folder_and_a_tilde_is_it() {
+        let environment =
+            Environment::from_iter([("HOME", "/home/ann"), ("AWS_SHARED_CREDENTIALS_FILE", "~/keys")]);
+        let locations = Locations::of(&environment).unwrap();
+        assert_eq!(locations.credentials, Path::new("/home/ann/keys"));
+        assert_eq!(locations.config, Path::new("/home/ann/.aws/config"));
+        assert_eq!(Locations::of(&Environment::default()), None);
+    }
+}

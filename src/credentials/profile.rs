@@ -1,0 +1,215 @@
+//! AWS's view of the profiles in the two files: who holds a key, and why the others do not. No I/O.
+
+use super::document::Document;
+use super::{FileKind, LineError, Section, botocore_reader, sdk_reader};
+use crate::access_key::{AccessKey, AccessKeyId, AccessKeyKind, SecretAccessKey};
+
+/// The property names of a pair.
+pub const ACCESS_KEY_ID: &str = "aws_access_key_id";
+/// The second half.
+pub const SECRET_ACCESS_KEY: &str = "aws_secret_access_key";
+const SESSION_TOKEN: &str = "aws_session_token";
+
+/// A profile by name, with all that the files say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Case-sensitive.
+    pub name: String,
+    /// What credentials it stands for.
+    pub holds: Holds,
+    /// `ca_bundle` of the config file: the CLI's setting, which the SDK does not know.
+    pub ca_bundle: Option<String>,
+}
+
+/// What a profile stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A long-term key, and the file that holds it.
+    LongTermKey {
+        /// The pair.
+        access_key: AccessKey,
+        /// Where it stands.
+        file: FileKind,
+    },
+    /// No long-term key; why, in words for the user.
+    NoLongTermKey(String),
+}
+
+/// Why the files give no profiles.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfilesError {
+    /// A line that is not UTF-8.
+    #[error("line {line} is not UTF-8 text")]
+    NotText {
+        /// In which file.
+        kind: FileKind,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A line that neither reader takes.
+    #[error("{error}")]
+    Line {
+        /// In which file.
+        kind: FileKind,
+        /// The line, and why.
+        error: LineError,
+    },
+}
+
+/// Lists the profiles of both files in the order of the credentials file, then of the config file.
+///
+/// The credentials file beats the config file property by property. Where the SDK refuses a file that botocore
+/// reads (a BOM-free file with indented keys, say) botocore's view serves: people use what works for them.
+///
+/// # Errors
+///
+/// When a file is not text, or neither reader takes it.
+pub fn profiles(credentials: &Document, config: Option<&Document>) -> Result<Vec<Profile>, ProfilesError> {
+    let credentials = sections(credentials, FileKind::Credentials)?;
+    let config = config.map_or(Ok(Vec::new()), |config| sections(config, FileKind::Config))?;
+    let mut names: Vec<&str> = Vec::new();
+    for section in credentials.iter().chain(&config) {
+        if !names.contains(&section.profile.as_str()) {
+            names.push(&section.profile);
+        }
+    }
+    let find = |sections: &[Section], name: &str| sections.iter().find(|s| s.profile == name).cloned();
+    Ok(names
+        .iter()
+        .map(|name| {
+            let in_credentials = find(&credentials, name);
+            let in_config = find(&config, name);
+            let get = |property: &str| {
+                let value = |section: &Option<Section>| Some(section.as_ref()?.get(property)?.value.clone());
+                match value(&in_credentials) {
+                    Some(value) => Some((value, FileKind::Credentials)),
+                    None => value(&in_config).map(|value| (value, FileKind::Config)),
+                }
+            };
+            Profile {
+                name: (*name).to_owned(),
+                holds: holds(get),
+                ca_bundle: get("ca_bundle").map(|(value, _)| value),
+            }
+        })
+        .collect())
+}
+
+/// One file's sections as the SDK reads them, or else as botocore does.
+fn sections(document: &Document, kind: FileKind) -> Result<Vec<Section>, ProfilesError> {
+    let text = document.text().map_err(|line| ProfilesError::NotText { kind, line })?;
+    sdk_reader::read(text, kind)
+        .or_else(|error| botocore_reader::read(text, kind).map_err(|_| error))
+        .map_err(|error| ProfilesError::Line { kind, error })
+}
+
+/// Decides what a profile stands for.
+fn holds(get: impl Fn(&str) -> Option<(String, FileKind)>) -> Holds {
+    let (id, secret) = match (get(ACCESS_KEY_ID), get(SECRET_ACCESS_KEY)) {
+        (None, None) => return Holds::NoLongTermKey(other_source(get)),
+        (Some(_), None) => return Holds::NoLongTermKey(format!("{SECRET_ACCESS_KEY} is missing")),
+        (None, Some(_)) => return Holds::NoLongTermKey(format!("{ACCESS_KEY_ID} is missing")),
+        (Some(id), Some(secret)) => (id, secret),
+    };
+    if id.0.is_empty() || secret.0.is_empty() {
+        let empty = if id.0.is_empty() { ACCESS_KEY_ID } else { SECRET_ACCESS_KEY };
+        return Holds::NoLongTermKey(format!("{empty} is empty"));
+    }
+    let file = id.1;
+    if file != secret.1 {
+        return Holds::NoLongTermKey("one half of the key is in the credentials file, the other in the config".into());
+    }
+    match AccessKeyId::parse(&id.0) {
+        Err(error) => Holds::NoLongTermKey(error.to_string()),
+        Ok(id) if id.kind() == AccessKeyKind::Temporary || get(SESSION_TOKEN).is_some() => {
+            Holds::NoLongTermKey("a temporary key with a session token, which ends by itself".into())
+        }
+        Ok(id) => {
+            let access_key = AccessKey { id, secret: SecretAccessKey::new(secret.0) };
+            Holds::LongTermKey { access_key, file }
+        }
+    }
+}
+
+/// Why a profile without a key pair has none.
+fn other_source(get: impl Fn(&str) -> Option<(String, FileKind)>) -> String {
+    let value = |name: &str| get(name).map(|(value, _)| value);
+    if let Some(role) = value("role_arn") {
+        return match value("source_profile") {
+            Some(source) => format!("assumes {role} with the key of profile {source}"),
+            None => format!("assumes {role}"),
+        };
+    }
+    if let Some(session) = value("sso_session").or_else(|| value("sso_start_url")) {
+        return format!("signs in through SSO ({session})");
+    }
+    if value("credential_process").is_some() {
+        return "gets its credentials from a credential_process".into();
+    }
+    if value("login_session").is_some() {
+        return "signs in through aws login".into();
+    }
+    "holds settings only".into()
+}
+
+/// Up to three names that a mistyped profile may have meant, the nearest first.
+pub fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut near: Vec<(usize, &str)> = names
+        .map(|name| (strsim::osa_distance(&typed.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 3)
+        .collect();
+    near.sort();
+    near.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(credentials: &str, config: &str) -> Profile {
+        let config = Document::parse(config);
+        let mut all = profiles(&Document::parse(credentials), Some(&config)).unwrap();
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    fn why(credentials: &str, config: &str) -> String {
+        match only(credentials, config).holds {
+            Holds::NoLongTermKey(why) => why,
+            Holds::LongTermKey { .. } => panic!("holds a key"),
+        }
+    }
+
+    #[test]
+    fn a_pair_in_either_file_is_a_key() {
+        let pair = format!("aws_access_key_id=AKIA{}\nAWS_SECRET_ACCESS_KEY = s\n", "Y34FZKBOKMUTVV7A");
+        for (credentials, config, expected) in [
+            (format!("[dev]\n{pair}"), String::new(), FileKind::Credentials),
+            (String::new(), format!("[profile dev]\n{pair}"), FileKind::Config),
+        ] {
+            let Holds::LongTermKey { file, access_key } = only(&credentials, &config).holds else {
+                panic!("holds a key")
+            };
+            assert_eq!((file, access_key.secret.expose()), (expected, "s"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_long_term_key_says_why() {
+        let temporary = format!("[a]\naws_access_key_id=ASIA{}\naws_secret_access_key=s", "Y34FZKBOKMUTVV7A");
+        assert!(why(&temporary, "").contains("temporary"));
+        assert!(why("", "[profile a]\nrole_arn=arn:x\nsource_profile=b").contains("profile b"));
+        assert!(why("", "[profile a]\nsso_session=corp").contains("SSO (corp)"));
+        assert!(why("", "[profile a]\ncredential_process=x").contains("credential_process"));
+        assert!(why("[a]\naws_access_key_id=\"AKIA\"\naws_secret_access_key=s", "").contains("quotes"));
+        assert!(why("[a]\naws_access_key_id=AKIA", "").contains("aws_secret_access_key is missing"));
+    }
+
+    #[test]
+    fn near_names_are_offered_nearest_first() {
+        let names = ["dev", "prod", "dev-eu", "staging"];
+        assert_eq!(near("dve", names.into_iter()), ["dev"]);
+        assert_eq!(near("Prod", names.into_iter()), ["prod"]);
+        assert!(near("zzzzzz", names.into_iter()).is_empty());
+    }
+}

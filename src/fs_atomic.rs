@@ -1,0 +1,294 @@
+//! Writing files so that a reader, or a power cut, finds the old content or the new, never a mixture.
+//! Never truncates, never leaves a file readable by others even for a moment.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// The SHA-256 of a file's content, in hexadecimal. It identifies content; it reveals nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(data_encoding::HEXLOWER.encode(&Sha256::digest(bytes)))
+    }
+
+    /// 64 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A file operation that failed, with its path.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refuses.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// In words: `write`, `lock`.
+        doing: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is not the one that was read: somebody else has written to it.
+    #[error("{} was changed by another program in the meantime", .0.display())]
+    Changed(PathBuf),
+    /// Another process holds the lock.
+    #[error("{} is held by {holder}", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Its process ID and command.
+        holder: String,
+    },
+}
+
+impl Error {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+/// What lies under the old name once a replacement is done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// Nobody wrote in between.
+    Cleanly,
+    /// A program that had the old file open wrote to it after it was replaced: this is what it wrote. The edit
+    /// is to be planned again on these bytes, or it would be lost.
+    OverALateEdit(Vec<u8>),
+}
+
+/// Replaces a file's content by a rename in its own folder.
+///
+/// A symbolic link stays, and its target is replaced. Mode and owner stay. `expected` is the digest of the
+/// content that the new one was made from.
+///
+/// # Errors
+///
+/// [`Error::Changed`] when the content is another by now; [`Error::Io`] when the system refuses. In both cases
+/// the file is what it was, and no temporary file is left.
+pub fn replace(path: &Path, content: &[u8], expected: &Digest) -> Result<Replaced, Error> {
+    let target = path.canonicalize().map_err(Error::io("find", path))?;
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    let mut old = File::open(&target).map_err(Error::io("read", &target))?;
+    let mut temporary = private_temporary(folder)?;
+    temporary.write_all(content).map_err(Error::io("write", temporary.path()))?;
+    keep_owner_and_mode(&old, &temporary, &target)?;
+    temporary.as_file().sync_all().map_err(Error::io("write", temporary.path()))?;
+    if Digest::of(&read_again(&mut old, &target)?) != *expected {
+        return Err(Error::Changed(target));
+    }
+    temporary.persist(&target).map_err(|error| Error::io("replace", &target)(error.error))?;
+    sync_folder(folder)?;
+    let late = read_again(&mut old, &target)?;
+    if Digest::of(&late) == *expected {
+        return Ok(Replaced::Cleanly);
+    }
+    Ok(Replaced::OverALateEdit(settled(&mut old, &target, late)?))
+}
+
+/// Waits, for half a second at most, until a file that somebody is writing reads the same twice and is not empty.
+fn settled(file: &mut File, path: &Path, mut content: Vec<u8>) -> Result<Vec<u8>, Error> {
+    for _ in 0..25 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let again = read_again(file, path)?;
+        if again == content && !again.is_empty() {
+            break;
+        }
+        content = again;
+    }
+    Ok(content)
+}
+
+/// Proves that [`replace`] can make its temporary file beside `path`.
+///
+/// # Errors
+///
+/// [`Error::Io`] with the folder that cannot be written.
+pub fn check_replaceable(path: &Path) -> Result<(), Error> {
+    let target = path.canonicalize().map_err(Error::io("find", path))?;
+    let old = File::open(&target).map_err(Error::io("read", &target))?;
+    let temporary = private_temporary(target.parent().unwrap_or(Path::new("/")))?;
+    keep_owner_and_mode(&old, &temporary, &target)
+}
+
+/// Appends to a file and makes it durable; the file is made 0600, its folder 0700.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    create_private_folder(folder)?;
+    let is_new = !path.exists();
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(Error::io("open", path))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    file.sync_all().map_err(Error::io("write", path))?;
+    if is_new { sync_folder(folder) } else { Ok(()) }
+}
+
+/// Writes a whole private file: 0600 from the start, complete or not there.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    create_private_folder(folder)?;
+    let mut temporary = private_temporary(folder)?;
+    temporary.write_all(content).map_err(Error::io("write", temporary.path()))?;
+    temporary.as_file().sync_all().map_err(Error::io("write", temporary.path()))?;
+    temporary.persist(path).map_err(|error| Error::io("replace", path)(error.error))?;
+    sync_folder(folder)
+}
+
+/// Makes a folder, and those above it, that only the user can enter.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn create_private_folder(folder: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(Error::io("make the folder", folder))
+}
+
+/// A lock that ends with its holder: a process that dies releases it, so none is ever stale.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock at once or says who has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] with the holder; [`Error::Io`].
+    pub fn acquire(path: &Path, holder: &str) -> Result<Self, Error> {
+        create_private_folder(path.parent().unwrap_or(Path::new("/")))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(Error::io("open", path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                let holder = if holder.is_empty() { "another process".into() } else { holder };
+                return Err(Error::Locked { path: path.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
+        }
+        file.set_len(0).map_err(Error::io("write", path))?;
+        file.write_all(holder.as_bytes()).map_err(Error::io("write", path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// A temporary file in the target's own folder, so that the rename cannot cross file systems. 0600 by design
+/// of the tempfile crate.
+fn private_temporary(folder: &Path) -> Result<tempfile::NamedTempFile, Error> {
+    tempfile::Builder::new().prefix(".keyagent-").tempfile_in(folder).map_err(Error::io("write into", folder))
+}
+
+fn read_again(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut content = Vec::new();
+    file.seek(SeekFrom::Start(0))
+        .and_then(|_| file.read_to_end(&mut content))
+        .map_err(Error::io("read", path))?;
+    Ok(content)
+}
+
+#[cfg(unix)]
+fn keep_owner_and_mode(old: &File, temporary: &tempfile::NamedTempFile, target: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let before = old.metadata().map_err(Error::io("read", target))?;
+    let after = temporary.as_file().metadata().map_err(Error::io("read", temporary.path()))?;
+    if (before.uid(), before.gid()) != (after.uid(), after.gid()) {
+        fchown(temporary.as_file(), Some(before.uid()), Some(before.gid()))
+            .map_err(Error::io("keep the owner of", target))?;
+    }
+    temporary
+        .as_file()
+        .set_permissions(before.permissions())
+        .map_err(Error::io("keep the mode of", target))
+}
+
+/// Other platforms: a file made in a folder inherits the folder's access list, as the old file did.
+#[cfg(not(unix))]
+fn keep_owner_and_mode(_: &File, _: &tempfile::NamedTempFile, _: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Without this a power cut may undo the rename.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> Result<(), Error> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("write into", folder))
+}
+
+/// Other platforms cannot open a folder; their renames are journaled.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn link_and_mode_stay_and_the_content_is_new() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "old").unwrap();
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("target", &link).unwrap();
+        assert_eq!(replace(&link, b"new", &Digest::of(b"old")).unwrap(), Replaced::Cleanly);
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(folder.path().read_dir().unwrap().count(), 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn content_that_has_changed_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "theirs").unwrap();
+        assert!(matches!(replace(&path, b"ours", &Digest::of(b"old")), Err(Error::Changed(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn the_holder_of_a_lock_is_named_and_a_dropped_lock_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = Lock::acquire(&path, "keyagent rotate (process 7)").unwrap();
+        let Err(Error::Locked { holder, .. }) = Lock::acquire(&path, "me") else { panic!("it is taken") };
+        assert_eq!(holder, "keyagent rotate (process 7)");
+        drop(lock);
+        Lock::acquire(&path, "me").unwrap();
+    }
+}
