@@ -26,6 +26,8 @@
 
 pub mod access_key;
 pub mod cli;
+#[cfg(feature = "aws")]
+pub mod clock;
 pub mod credentials;
 #[cfg(feature = "aws")]
 pub mod fs_atomic;

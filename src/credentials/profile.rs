@@ -156,7 +156,7 @@ fn other_source(get: impl Fn(&str) -> Option<(String, FileKind)>) -> String {
 pub fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut near: Vec<(usize, &str)> = names
         .map(|name| (strsim::osa_distance(&typed.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 3)
+        .filter(|(distance, _)| *distance <= 1 + typed.chars().count() / 3)
         .collect();
     near.sort();
     near.into_iter().map(|(_, name)| name).take(3).collect()
