@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 
 pub mod commands;
 pub mod exit_code;
+#[cfg(feature = "aws")]
+pub mod profiles;
 pub mod ui;
 
 use crate::problem::Problem;
