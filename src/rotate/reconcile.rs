@@ -26,8 +26,10 @@ pub enum KeyIs {
     Active,
     /// It is refused.
     Inactive,
-    /// AWS could not be asked.
+    /// AWS could not be asked, or its list may not be complete yet.
     Unknown,
+    /// Several keys could be it.
+    Several,
 }
 
 /// What was found after the interruption.
@@ -41,6 +43,8 @@ pub struct Observation {
     pub old_key: KeyIs,
     /// Whether the new secret is in the secret store or in a file.
     pub new_secret_in_hand: bool,
+    /// Whether any place of the plan holds the new key: then it must not be deleted.
+    pub new_key_in_a_file: bool,
 }
 
 /// What is to be done.
@@ -70,7 +74,8 @@ pub fn reconcile(state: State, intent: Option<Effect>, seen: Observation) -> Dec
             (KeyIs::Absent, _) => Forget,
             (KeyIs::Active | KeyIs::Inactive, true) => BackOut,
             (KeyIs::Active | KeyIs::Inactive, false) => DeleteOrphan,
-            (KeyIs::Unknown, _) => Stop("AWS could not be asked whether it made a key"),
+            (KeyIs::Unknown, _) => Stop("whether AWS made a key is not known yet"),
+            (KeyIs::Several, _) => Stop("several keys appeared since, and any of them may be the one"),
         },
         State::KeyCreated | State::KeyVerified | State::Aborting => match (seen.files, seen.new_key) {
             // The rename was done and its record was not.
@@ -86,7 +91,10 @@ pub fn reconcile(state: State, intent: Option<Effect>, seen: Observation) -> Dec
                 RollForward(State::KeyVerified)
             }
             (FilesHold::Unreadable, _) => Stop("a file of the rotation cannot be read, so nothing is touched"),
-            (_, KeyIs::Unknown) => Stop("AWS could not be asked about the new key"),
+            (_, KeyIs::Unknown | KeyIs::Several) => Stop("AWS could not be asked about the new key"),
+            (FilesHold::OldPair | FilesHold::AnotherPair | FilesHold::Nothing, _) if seen.new_key_in_a_file => {
+                Stop("some of the files hold the new key, and others do not")
+            }
             (FilesHold::OldPair | FilesHold::AnotherPair | FilesHold::Nothing, _) => BackOut,
         },
         State::Installed | State::OldKeyInactive => match (seen.files, seen.new_key) {
@@ -124,7 +132,8 @@ mod tests {
         FilesHold::Nothing,
         FilesHold::Unreadable,
     ];
-    const KEYS: [KeyIs; 4] = [KeyIs::Absent, KeyIs::Active, KeyIs::Inactive, KeyIs::Unknown];
+    const KEYS: [KeyIs; 5] =
+        [KeyIs::Absent, KeyIs::Active, KeyIs::Inactive, KeyIs::Unknown, KeyIs::Several];
 
     fn every_case() -> impl Iterator<Item = (State, Option<Effect>, Observation)> {
         STATES.into_iter().flat_map(|state| {
@@ -132,9 +141,15 @@ mod tests {
                 FILES.into_iter().flat_map(move |files| {
                     KEYS.into_iter().flat_map(move |new_key| {
                         KEYS.into_iter().flat_map(move |old_key| {
-                            [true, false].into_iter().map(move |new_secret_in_hand| {
-                                (state, intent, Observation { files, new_key, old_key, new_secret_in_hand })
-                            })
+                            // A key in a file is in hand; files that all hold it hold it in one.
+                            [(true, true), (true, false), (false, false)].into_iter().filter_map(
+                                move |(new_secret_in_hand, new_key_in_a_file)| {
+                                    let possible = files != FilesHold::NewPair || new_key_in_a_file;
+                                    let seen =
+                                        Observation { files, new_key, old_key, new_secret_in_hand, new_key_in_a_file };
+                                    possible.then_some((state, intent, seen))
+                                },
+                            )
                         })
                     })
                 })
@@ -146,8 +161,9 @@ mod tests {
     fn a_key_that_a_file_holds_is_never_deleted() {
         for (state, intent, seen) in every_case() {
             let decision = reconcile(state, intent, seen);
-            let deletes = matches!(decision, Decision::BackOut);
-            assert!(!(deletes && seen.files == FilesHold::NewPair), "{state:?} {seen:?}");
+            // Before there is an answer from AWS nothing was installed, and no file can hold the key.
+            let deletes = matches!(decision, Decision::BackOut) && state != State::CreatingKey;
+            assert!(!(deletes && seen.new_key_in_a_file), "{state:?} {seen:?}");
         }
     }
 
@@ -171,7 +187,10 @@ mod tests {
 
     #[test]
     fn what_aws_did_not_say_deletes_nothing() {
-        for (state, intent, seen) in every_case().filter(|(_, _, seen)| seen.new_key == KeyIs::Unknown) {
+        for (state, intent, seen) in every_case() {
+            if !matches!(seen.new_key, KeyIs::Unknown | KeyIs::Several) {
+                continue;
+            }
             let decision = reconcile(state, intent, seen);
             assert!(!matches!(decision, Decision::BackOut | Decision::DeleteOrphan), "{state:?} {seen:?}");
         }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::reconcile::{Decision, FilesHold, KeyIs, Observation, reconcile};
 use super::run::{Error, Performer};
 use super::state::{Event, PlannedFile, Rotation, State};
@@ -45,7 +47,8 @@ impl Finding {
     }
 }
 
-/// Looks at an interrupted rotation. Calls ListAccessKeys, and GetAccessKeyLastUsed for an orphan; changes nothing.
+/// Looks at an interrupted rotation. A key that AWS does not list counts as not made only `settled_after` the
+/// question. Calls ListAccessKeys, and GetAccessKeyLastUsed for an orphan; changes nothing.
 ///
 /// # Errors
 ///
@@ -54,6 +57,8 @@ pub async fn examine(
     rotation: &Rotation,
     iam: &impl Iam,
     store: &dyn SecretStore,
+    now: Timestamp,
+    settled_after: SignedDuration,
 ) -> Result<Finding, Error> {
     let plan = &rotation.plan;
     let held: Vec<Held> = plan.files.iter().flat_map(|file| held_in(file, &plan.profiles)).collect();
@@ -72,6 +77,7 @@ pub async fn examine(
     let old = at_hand(&plan.old_access_key_id)?;
     let mut new_access_key_id = rotation.new_access_key_id.clone();
     let mut new = new_access_key_id.as_ref().map(at_hand).transpose()?.flatten();
+    let mut several = false;
     let (signer, keys) = list(iam, rotation, [new.as_ref(), old.as_ref()]).await;
     if let (None, Some(keys)) = (&new_access_key_id, &keys) {
         let appeared: Vec<&AccessKeyId> = keys
@@ -83,9 +89,15 @@ pub async fn examine(
             new_access_key_id = Some(one.clone());
             new = at_hand(one)?;
         }
+        several = appeared.len() > 1;
     }
+    // IAM's list is eventually consistent: a key that was asked for just now may be missing in it.
+    let asked_at = rotation.steps.last().map_or(rotation.planned_at, |step| step.at);
+    let list_is_settled = now.duration_since(asked_at) >= settled_after;
     let status = |id: Option<&AccessKeyId>| match (&keys, id) {
         (None, _) => KeyIs::Unknown,
+        (Some(_), None) if several => KeyIs::Several,
+        (Some(_), None) if !list_is_settled => KeyIs::Unknown,
         (Some(_), None) => KeyIs::Absent,
         (Some(keys), Some(id)) => match keys.iter().find(|key| key.access_key_id == *id).map(|key| key.status) {
             None => KeyIs::Absent,
@@ -98,6 +110,7 @@ pub async fn examine(
         new_key: status(new_access_key_id.as_ref()),
         old_key: status(Some(&plan.old_access_key_id)),
         new_secret_in_hand: new.is_some(),
+        new_key_in_a_file: new_access_key_id.as_ref().is_some_and(|id| in_file(id).is_some()),
     };
     let mut decision = reconcile(rotation.state, rotation.intent, seen);
     if let (Decision::DeleteOrphan, Some(signer), Some(id)) = (decision, &signer, &new_access_key_id) {
@@ -123,7 +136,10 @@ pub async fn settle<I: Iam, C: Clock>(
     let id = finding.rotation.id.as_str();
     let files = finding.rotation.plan.files.clone();
     match (finding.decision, &finding.new_access_key_id) {
-        (Decision::Forget, _) => performer.record_event(id, Event::Aborted)?,
+        (Decision::Forget, _) => {
+            performer.record_event(id, Event::Aborted)?;
+            performer.store.delete(&finding.rotation.plan.old_access_key_id)?;
+        }
         (Decision::BackOut | Decision::DeleteOrphan, Some(new)) => {
             if finding.rotation.state == State::CreatingKey {
                 performer.record_event(id, Event::KeyCreated { access_key_id: new.clone() })?;

@@ -140,7 +140,7 @@ pub async fn prepare(
         install::prove(place, &made_up_pair()).await?;
         fs_atomic::check_replaceable(&place.path)?;
     }
-    check_store(store)?;
+    store.prove()?;
     let identity = iam.get_caller_identity().await?;
     let user_name = match identity.caller() {
         Caller::User(user_name) => user_name,
@@ -206,17 +206,8 @@ impl PlannedFile {
 
 /// A pair of the usual shape that stands for the one which AWS has yet to make.
 fn made_up_pair() -> AccessKey {
-    let id = AccessKeyId::parse("AKIAMADEUPBYKEYAGENT").expect("20 letters fit IAM's pattern");
+    let id = AccessKeyId::parse("KEYAGENTS_MADE_UP_ID").expect("letters and `_` fit IAM's pattern");
     AccessKey { id, secret: SecretAccessKey::new("/made+up/".repeat(4) + "1234") }
-}
-
-/// Writes, reads back and removes a value under a name that no key has.
-fn check_store(store: &dyn SecretStore) -> Result<(), secret_store::Error> {
-    let probe = made_up_pair();
-    store.put(&probe.id, &probe.secret)?;
-    let read = store.get(&probe.id)?;
-    store.delete(&probe.id)?;
-    if read.as_ref() == Some(&probe.secret) { Ok(()) } else { Err(store.does_not_keep()) }
 }
 
 /// Performs prepared rotations.
@@ -245,6 +236,8 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
         let Prepared { plan, old } = prepared;
         let id = format!("{}/{}", plan.old_access_key_id, self.clock.now());
         let files = plan.files.clone();
+        // Kept from the beginning: after a crash it signs the way back, and later it is what `undo` puts back.
+        self.store.put(&old.id, &old.secret)?;
         self.record(&id, Event::Planned(plan))?;
         let mut new = None;
         while let Some(effect) = next(self.journal.rotation(&id).state) {
@@ -278,6 +271,7 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
             Ok(created) => created.access_key,
             Err(error) if error.had_no_effect() => {
                 self.record(id, Event::Aborted)?;
+                self.store.delete(&self.journal.rotation(id).plan.old_access_key_id.clone())?;
                 return Err(error.into());
             }
             Err(error) => return Err(Error::OutcomeUnknown(error)),
@@ -331,7 +325,7 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
         }
     }
 
-    /// Puts the new pair into every file, after the old secret is kept for the way back.
+    /// Puts the new pair into every file.
     pub(super) async fn install(
         &mut self,
         id: &str,
@@ -339,7 +333,6 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
         old: &AccessKey,
         new: &AccessKey,
     ) -> Result<(), Error> {
-        self.store.put(&old.id, &old.secret)?;
         self.record(id, Event::Intended { effect: Effect::Install })?;
         for file in files {
             install::replace(file.file_kind(), &file.path, old, new).await?;
