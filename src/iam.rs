@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access_key::{AccessKey, AccessKeyId};
 
+mod problem;
+
 /// An IAM user's friendly name, without its path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -10,6 +10,7 @@
 //! Installing is the point of no return: before it a rotation is backed out, after it rolled forward.
 
 pub mod journal;
+mod problem;
 pub mod reconcile;
 pub mod recover;
 pub mod run;

@@ -4,6 +4,3 @@
 pub mod recover;
 #[cfg(feature = "aws")]
 pub mod rotate;
-pub mod scan;
-#[cfg(feature = "aws")]
-pub mod status;

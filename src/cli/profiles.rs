@@ -59,6 +59,15 @@ pub fn load(environment: &Environment) -> Result<Loaded, Problem> {
     Ok(Loaded { locations, credentials, config, profiles })
 }
 
+/// The names that were typed, or else `AWS_PROFILE`, or else `default`, as in the AWS CLI.
+pub fn chosen(typed: &[String], environment: &Environment) -> Vec<String> {
+    if typed.is_empty() {
+        vec![environment.get_str("AWS_PROFILE").unwrap_or("default").to_owned()]
+    } else {
+        typed.to_vec()
+    }
+}
+
 /// The profiles of these names, in the order of the names; a name given twice counts once.
 ///
 /// # Errors
