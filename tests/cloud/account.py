@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""The AWS account on loopback: moto, and what moto lacks.
+
+    account.py [--port N] [--tls CERTIFICATE KEY]
+
+Prints `READY PORT`, serves on 127.0.0.1, and ends when its standard input is closed, so that it never outlives the
+test that started it.
+
+moto verifies signatures, applies IAM policies and the quota of two keys. It does not refuse inactive keys, has no
+MFA sessions or conditions, knows no propagation delay, no faults and no clock; this file adds those. Everything is
+controlled by POST /_account/NAME with a JSON object:
+
+    user      {name, path?, policy?}        makes a user with a key; answers arn and the pair
+    key       {user}                        makes a further key; answers the pair
+    backdate  {key, days}                   sets CreateDate
+    lastused  {key, days, service?}         sets the last use
+    set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?}
+    fault     {action, times?, when?, drop?, delay?, status?, code?, message?, body?, content_type?}
+    log, clearlog, keys                     the calls so far; forget them; every key's state
+
+`consistency`: a key younger than so many seconds is refused. `flap_every`, `flap_for`: every n-th call of a key
+younger than flap_for seconds is refused. `skew`: AWS's clock is so many seconds ahead. A fault with `when: after`
+lets the call take effect first.
+"""
+import argparse
+import base64
+import datetime
+import io
+import json
+import os
+import re
+import socket
+import ssl
+import sys
+import threading
+import time
+from urllib.parse import parse_qs
+
+import moto.iam.access_control as access_control
+import moto.sts.responses as sts_responses
+from moto import settings
+from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.iam.models import AccessKeyLastUsed, iam_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+ACCOUNT_ID = "123456789012"
+KNOBS = {"delay": 0, "consistency": 0, "flap_every": 0, "flap_for": 0, "skew": 0, "mfa_code": "123456"}
+FAULTS, LOG, SESSIONS, BORN, USES = [], [], {}, {}, {}
+LOCK = threading.Lock()
+
+
+def backend():
+    return iam_backends[ACCOUNT_ID]["aws"]
+
+
+def utc_now():
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+# Authentication: what a key must be besides known.
+
+original_init = access_control.IAMUserAccessKey.__init__
+
+
+def authenticate(self, account_id, partition, access_key_id, headers):
+    session = SESSIONS.get(access_key_id)
+    if session:
+        token = headers.get("X-Amz-Security-Token")
+        if token != session["token"] or time.time() > session["expires"]:
+            raise access_control.CreateAccessKeyFailure(reason="InvalidToken")
+        without_token = {name: value for name, value in headers.items() if name != "X-Amz-Security-Token"}
+        original_init(self, account_id, partition, session["base"], without_token)
+        self._access_key_id, self._secret_access_key = access_key_id, session["secret"]
+        self.with_mfa, self.session_token = session["mfa"], token
+        return
+    original_init(self, account_id, partition, access_key_id, headers)
+    self.with_mfa, self.session_token = False, None
+    if backend().access_keys[access_key_id].status != "Active":
+        raise access_control.CreateAccessKeyFailure(reason="InvalidId")
+    age = time.time() - BORN.get(access_key_id, 0)
+    with LOCK:
+        uses = USES[access_key_id] = USES.get(access_key_id, 0) + 1
+    flaps = KNOBS["flap_every"] and age < KNOBS["flap_for"] and uses % KNOBS["flap_every"] == 0
+    if age < KNOBS["consistency"] or flaps:
+        raise access_control.CreateAccessKeyFailure(reason="InvalidId")
+
+
+original_create = access_control.create_access_key
+
+
+def create_access_key(account_id, partition, access_key_id, headers):
+    if access_key_id in SESSIONS:
+        return access_control.IAMUserAccessKey(account_id, partition, access_key_id, headers)
+    return original_create(account_id, partition, access_key_id, headers)
+
+
+access_control.IAMUserAccessKey.__init__ = authenticate
+access_control.IAMUserAccessKey.create_credentials = lambda self: access_control.Credentials(
+    self._access_key_id, self._secret_access_key, self.session_token
+)
+access_control.create_access_key = create_access_key
+
+
+# Authorization: resources with ${aws:username}, and the MFA condition.
+
+original_check = access_control.IAMRequestBase.check_action_permitted
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def check_action_permitted(self, resource):
+    if self._action in ("sts:GetCallerIdentity", "sts:GetSessionToken"):
+        return  # AWS asks no permission for these
+    key = self._access_key
+    if not hasattr(key, "with_mfa"):
+        return original_check(self, resource)
+    user = key._owner_user_name
+    target = as_list(self._data.get("UserName", [user]))[0]
+    arn = f"arn:aws:iam::{self.account_id}:user/{target}" if self._service == "iam" else "*"
+
+    def matches(pattern, value):
+        pattern = pattern.replace("${aws:username}", user)
+        return access_control.IAMPolicyStatement._match(pattern, value) is not None
+
+    allowed = False
+    for policy in key.collect_policies():
+        for statement in as_list(access_control.IAMPolicy(policy)._policy_json["Statement"]):
+            if "Action" in statement:
+                applies = any(matches(action, self._action) for action in as_list(statement["Action"]))
+            else:
+                applies = not any(matches(action, self._action) for action in as_list(statement["NotAction"]))
+            resources = as_list(statement.get("Resource", "*"))
+            if not applies or not any(pattern == "*" or matches(pattern, arn) for pattern in resources):
+                continue
+            if not conditions_hold(statement.get("Condition", {}), key):
+                continue
+            if statement["Effect"] == "Deny":
+                self._raise_access_denied()
+            allowed = True
+    if not allowed:
+        self._raise_access_denied()
+
+
+def conditions_hold(conditions, key):
+    for operator, pairs in conditions.items():
+        wanted = pairs.get("aws:MultiFactorAuthPresent")
+        if wanted is None:
+            continue
+        wanted = str(as_list(wanted)[0]).lower() == "true"
+        # Long-term keys carry no MFA context at all, which only an ...IfExists operator lets pass.
+        if key.session_token is None:
+            if not operator.endswith("IfExists"):
+                return False
+        elif wanted != key.with_mfa:
+            return False
+    return True
+
+
+access_control.IAMRequestBase.check_action_permitted = check_action_permitted
+
+
+class MfaRefused(ServiceException):
+    code = "AccessDenied"
+
+    def __init__(self):
+        super().__init__("MultiFactorAuthentication failed with invalid MFA one time pass code.")
+        self.status = 403
+
+
+def get_session_token(self):
+    serial = self._get_param("SerialNumber")
+    seconds = self._get_int_param("DurationSeconds", 43200)
+    if serial and self._get_param("TokenCode") != KNOBS["mfa_code"]:
+        raise MfaRefused()
+    key_id = "ASIA" + base64.b32encode(os.urandom(10)).decode()
+    secret, token = base64.b64encode(os.urandom(30)).decode(), base64.b64encode(os.urandom(60)).decode()
+    SESSIONS[key_id] = {
+        "secret": secret,
+        "token": token,
+        "base": self.get_access_key(),
+        "mfa": bool(serial),
+        "expires": time.time() + seconds,
+    }
+    expiration = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    credentials = {
+        "AccessKeyId": key_id,
+        "SecretAccessKey": secret,
+        "SessionToken": token,
+        "Expiration": expiration,
+    }
+    return ActionResult({"Credentials": credentials})
+
+
+sts_responses.TokenResponse.get_session_token = get_session_token
+
+
+# The control endpoints.
+
+OWN_KEYS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["iam:*AccessKey*", "iam:ListMFADevices"],
+            "Resource": "arn:aws:iam::*:user/${aws:username}",
+        }
+    ],
+}
+
+
+def pair(key):
+    return {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key}
+
+
+def control(name, body):
+    iam = backend()
+    if name == "user":
+        user = iam.create_user("us-east-1", body["name"], body.get("path", "/"))
+        policy = body.get("policy") or OWN_KEYS
+        iam.put_user_policy(body["name"], "own", json.dumps(policy))
+        return {"arn": user.arn, **pair(iam.create_access_key(body["name"]))}
+    if name == "key":
+        return pair(iam.create_access_key(body["user"]))
+    if name == "backdate":
+        iam.access_keys[body["key"]].create_date = utc_now() - datetime.timedelta(days=body["days"])
+    elif name == "lastused":
+        used = utc_now() - datetime.timedelta(days=body["days"])
+        iam.access_keys[body["key"]].last_used = AccessKeyLastUsed(
+            timestamp=used, service=body.get("service", "s3"), region="eu-west-1"
+        )
+    elif name == "set":
+        KNOBS.update(body)
+    elif name == "fault":
+        FAULTS.append(body)
+    elif name == "log":
+        return list(LOG)
+    elif name == "clearlog":
+        LOG.clear()
+    elif name == "keys":
+        return {
+            key_id: {"user": key.user_name, "status": key.status, "created": str(key.create_date)}
+            for key_id, key in iam.access_keys.items()
+        }
+    else:
+        raise KeyError(name)
+    return {}
+
+
+# The server.
+
+
+class Application:
+    def __init__(self):
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ, start_response):
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        path = environ["PATH_INFO"]
+        if path.startswith("/_account/"):
+            answer = json.dumps(control(path[len("/_account/") :], json.loads(body or b"{}")))
+            return respond(start_response, "200 OK", "application/json", answer.encode())
+        action = (parse_qs(body.decode("latin1")).get("Action") or [""])[0]
+        key = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition("/")[0]
+        LOG.append({"action": action, "key": key, "user_agent": environ.get("HTTP_USER_AGENT", "")})
+        if KNOBS["delay"]:
+            time.sleep(KNOBS["delay"])
+        refused = clock_refuses(environ)
+        if refused:
+            return xml_error(start_response, 403, "SignatureDoesNotMatch", refused)
+        fault = take_fault(action)
+        if fault:
+            if fault.get("when") == "after":
+                self.perform(environ, lambda *_: None)
+            return self.fail(fault, environ, start_response)
+        return self.perform(environ, start_response)
+
+    def perform(self, environ, start_response):
+        before = set(backend().access_keys)
+        answer = list(self.moto(environ, start_response))
+        for key_id in set(backend().access_keys) - before:
+            BORN[key_id] = time.time()
+        return answer
+
+    def fail(self, fault, environ, start_response):
+        if fault.get("delay"):
+            time.sleep(fault["delay"])
+        if fault.get("drop"):
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError("the account was told to drop this connection")
+        if "body" in fault:
+            content_type = fault.get("content_type", "text/html")
+            return respond(start_response, f"{fault.get('status', 200)} X", content_type, fault["body"].encode())
+        if "status" in fault:
+            return xml_error(start_response, fault["status"], fault["code"], fault.get("message", "injected"))
+        return self.perform(environ, start_response)
+
+
+def take_fault(action):
+    with LOCK:
+        for fault in FAULTS:
+            if fault.get("action") in (None, action) and fault.get("times", 1) > 0:
+                fault["times"] = fault.get("times", 1) - 1
+                return fault
+    return None
+
+
+def clock_refuses(environ):
+    signed = environ.get("HTTP_X_AMZ_DATE", "")
+    if not re.fullmatch(r"\d{8}T\d{6}Z", signed):
+        return None
+    now = utc_now() + datetime.timedelta(seconds=KNOBS["skew"])
+    apart = (now - datetime.datetime.strptime(signed, "%Y%m%dT%H%M%SZ")).total_seconds()
+    limit, shown = 300, now.strftime("%Y%m%dT%H%M%SZ")
+    if apart > limit:
+        return f"Signature expired: {signed} is now earlier than {shown} ({shown} - 5 min.)"
+    if apart < -limit:
+        return f"Signature not yet current: {signed} is still later than {shown} ({shown} + 5 min.)"
+    return None
+
+
+def xml_error(start_response, status, code, message):
+    text = (
+        '<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+    )
+    return respond(start_response, f"{status} X", "text/xml", text.encode())
+
+
+def respond(start_response, status, content_type, body):
+    start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+class Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, *_):
+        pass
+
+    def setup(self):
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--port", type=int, default=0)
+    arguments.add_argument("--tls", nargs=2)
+    arguments = arguments.parse_args()
+    context = None
+    if arguments.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*arguments.tls)
+    settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+    ActionAuthenticatorMixin.request_count = 0
+    server = make_server(
+        "127.0.0.1", arguments.port, Application(), threaded=True, request_handler=Handler, ssl_context=context
+    )
+    server.socket.listen(512)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print("READY", server.server_port, flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+
+main()

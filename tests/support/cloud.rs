@@ -1,0 +1,210 @@
+//! Starts the AWS account on loopback (`tests/cloud/account.py`) and talks to its control endpoints.
+//! Shared by the tests and the demo, so it needs only std, serde_json and tempfile's neighbours.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The folder of the virtual environment with moto and the real AWS CLI, made on first use.
+///
+/// # Errors
+///
+/// What is missing on this machine, and how to install it.
+pub fn virtual_environment() -> Result<PathBuf, String> {
+    let requirements = Path::new(ROOT).join("tests/cloud/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let target = Path::new(ROOT).join("target");
+    let folder = target.join("cloud");
+    let marker = folder.join("requirements.txt");
+    std::fs::create_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
+    // Test processes run side by side; the first one makes it, the others wait here.
+    let lock = File::create(target.join("cloud.lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    if std::fs::read_to_string(&marker).is_ok_and(|made| made == wanted) {
+        return Ok(folder);
+    }
+    eprintln!("making the AWS account on loopback: moto and the AWS CLI in target/cloud, about 25 s, once");
+    let _ = std::fs::remove_dir_all(&folder);
+    run(
+        Command::new("python3").args(["-m", "venv"]).arg(&folder),
+        "install Python 3.9 or newer with its venv module (Debian: apt-get install python3-venv)",
+    )?;
+    run(
+        Command::new(folder.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(&requirements),
+        "the packages come from PyPI: check the network",
+    )?;
+    std::fs::write(&marker, wanted).map_err(|error| error.to_string())?;
+    Ok(folder)
+}
+
+fn run(command: &mut Command, hint: &str) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}; {hint}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?} failed; {hint}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A user with one key.
+#[derive(Clone)]
+pub struct User {
+    pub name: String,
+    pub arn: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+/// A call that the account has received.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub action: String,
+    pub key: String,
+}
+
+/// A running account; it ends when this is dropped.
+pub struct Account {
+    server: Child,
+    port: u16,
+    is_tls: bool,
+    virtual_environment: PathBuf,
+}
+
+impl Account {
+    /// Starts an empty account.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one behind TLS with this certificate and key; control goes through [`Account::start`]'s like.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let virtual_environment = virtual_environment().unwrap_or_else(|error| panic!("{error}"));
+        let mut server = Command::new(virtual_environment.join("bin/python"))
+            .arg(Path::new(ROOT).join("tests/cloud/account.py"))
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the virtual environment has Python");
+        let mut line = String::new();
+        let stdout = server.stdout.as_mut().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("the account says that it is ready");
+        let port = line
+            .strip_prefix("READY ")
+            .and_then(|port| port.trim().parse().ok())
+            .expect("the account says its port; run tests/cloud/account.py by hand to see why not");
+        Self { server, port, is_tls: arguments.contains(&"--tls"), virtual_environment }
+    }
+
+    /// For `AWS_ENDPOINT_URL`.
+    pub fn endpoint(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// A program of the virtual environment: `aws`, `python`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.virtual_environment.join("bin").join(name)
+    }
+
+    /// Makes a user who may do all with their own keys, and one key.
+    pub fn user(&self, name: &str) -> User {
+        self.user_from(name, json!({ "name": name }))
+    }
+
+    /// Makes a user with a policy of your own.
+    pub fn user_with_policy(&self, name: &str, policy: &Value) -> User {
+        self.user_from(name, json!({ "name": name, "policy": policy }))
+    }
+
+    fn user_from(&self, name: &str, request: Value) -> User {
+        let made = self.control("user", &request);
+        User {
+            name: name.to_owned(),
+            arn: text(&made, "arn"),
+            access_key_id: text(&made, "access_key_id"),
+            secret_access_key: text(&made, "secret_access_key"),
+        }
+    }
+
+    /// Makes a further key of a user and gives its ID.
+    pub fn add_key(&self, user: &User) -> String {
+        text(&self.control("key", &json!({ "user": user.name })), "access_key_id")
+    }
+
+    /// Makes a key look as if it were made so many days ago.
+    pub fn back_date(&self, access_key_id: &str, days: u32) {
+        self.control("backdate", &json!({ "key": access_key_id, "days": days }));
+    }
+
+    /// Records a use, so many days ago.
+    pub fn last_used(&self, access_key_id: &str, days: u32, service: &str) {
+        self.control("lastused", &json!({ "key": access_key_id, "days": days, "service": service }));
+    }
+
+    /// Sets what `account.py` calls knobs: delay, consistency, skew …
+    pub fn set(&self, knobs: &Value) {
+        self.control("set", knobs);
+    }
+
+    /// Makes a coming call fail.
+    pub fn fault(&self, fault: &Value) {
+        self.control("fault", fault);
+    }
+
+    /// The calls so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        let log = self.control("log", &json!({}));
+        let calls = log.as_array().expect("the log is a list");
+        calls.iter().map(|call| Call { action: text(call, "action"), key: text(call, "key") }).collect()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        self.control("clearlog", &json!({}));
+    }
+
+    /// Every key with its status.
+    pub fn keys(&self) -> BTreeMap<String, String> {
+        let keys = self.control("keys", &json!({}));
+        let keys = keys.as_object().expect("the keys are an object");
+        keys.iter().map(|(id, key)| (id.clone(), text(key, "status"))).collect()
+    }
+
+    fn control(&self, name: &str, request: &Value) -> Value {
+        let body = request.to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the account listens");
+        write!(
+            stream,
+            "POST /_account/{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("the account reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the account answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer has a head");
+        assert!(head.contains(" 200 "), "{name}: {head}");
+        serde_json::from_str(body).expect("the account answers in JSON")
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().expect("the account gives this as text").to_owned()
+}
