@@ -125,6 +125,7 @@ impl Home {
             .env("NO_PROXY", "127.0.0.1")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_REGION", "us-east-1")
+            .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("AWS_PAGER", "")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .output()
