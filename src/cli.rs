@@ -26,9 +26,12 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[cfg(feature = "aws")]
+    Status(commands::status::Args),
+    #[cfg(feature = "aws")]
     Rotate(commands::rotate::Args),
     #[cfg(feature = "aws")]
     Recover(commands::recover::Args),
+    Scan(commands::scan::Args),
 }
 
 /// How results are written.
@@ -57,9 +60,12 @@ pub fn main() -> ExitCode {
     let environment = Environment::of_this_process();
     let result: Result<u8, Problem> = match args.command {
         #[cfg(feature = "aws")]
+        Command::Status(args) => commands::status::run(&args, &environment),
+        #[cfg(feature = "aws")]
         Command::Rotate(args) => commands::rotate::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Recover(args) => commands::recover::run(&args, &environment),
+        Command::Scan(args) => commands::scan::run(&args, &environment),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -31,6 +31,7 @@ pub mod clock;
 pub mod credentials;
 #[cfg(feature = "aws")]
 pub mod fs_atomic;
+pub mod git;
 #[cfg(feature = "aws")]
 pub mod iam;
 #[cfg(feature = "aws")]
@@ -39,9 +40,12 @@ pub mod problem;
 pub mod process;
 #[cfg(feature = "aws")]
 pub mod rotate;
+pub mod scan;
 #[cfg(feature = "aws")]
 pub mod secret_store;
 #[cfg(feature = "aws")]
 pub mod settings;
+#[cfg(feature = "aws")]
+pub mod status;
 #[cfg(feature = "aws")]
 pub mod aws;

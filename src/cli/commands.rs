@@ -4,3 +4,6 @@
 pub mod recover;
 #[cfg(feature = "aws")]
 pub mod rotate;
+pub mod scan;
+#[cfg(feature = "aws")]
+pub mod status;

@@ -1,0 +1,236 @@
+//! `keyagent status`: every profile's key, worst first.
+
+use std::path::Path;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
+
+use super::super::rotations::{load_settings, runtime};
+use super::super::{Format, exit_code, profiles, ui};
+use crate::aws::Connections;
+use crate::clock::{Clock, SystemClock};
+use crate::iam::AccessKeyStatus;
+use crate::policy::{Freshness, days_since};
+use crate::problem::Problem;
+use crate::process::Environment;
+use crate::rotate::journal::Journal;
+use crate::settings;
+use crate::status::{HeldKey, KeyReport, Memory, Report, offline, online, what_to_do};
+
+/// Show every profile's key: its age, its last use, and what to do about it
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this profile; may be repeated
+    #[arg(short, long = "profile", value_name = "PROFILE")]
+    profiles: Vec<String>,
+    /// Ask nobody: show what the files and the last answers tell
+    #[arg(long)]
+    offline: bool,
+    /// Exit with 1 when a key is overdue
+    #[arg(long)]
+    exit_code: bool,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When there is nothing to ask about.
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let loaded = profiles::load(environment)?;
+    let wanted = if args.profiles.is_empty() {
+        loaded.profiles.iter().collect()
+    } else {
+        profiles::named(&loaded, &args.profiles)?
+    };
+    let settings = load_settings(environment)?;
+    let state_folder = settings::state_folder(environment)
+        .map_err(|error| Problem::new("cannot show the status", error.to_string(), "export HOME"))?;
+    let limits = |profile: &str| settings.profile(profile).limits;
+    let default_limits = settings.defaults().limits;
+    let mut memory = Memory::load(&state_folder);
+    let now = SystemClock.now();
+    let report = if args.offline {
+        offline(&wanted, &loaded.locations, default_limits, limits, &memory, now)
+    } else {
+        let connections = Pool::default();
+        let client = |held: HeldKey| {
+            let ca_bundle = wanted
+                .iter()
+                .find(|profile| profile.name == held.profiles[0])
+                .and_then(|profile| profile.ca_bundle.clone());
+            let connections = &connections;
+            async move {
+                let open = connections.open(environment, ca_bundle.as_deref())?;
+                Ok(open.client(&held.profiles[0], &held.access_key).await)
+            }
+        };
+        let runtime = runtime()?;
+        let asked = online(&wanted, &loaded.locations, default_limits, limits, client, &mut memory, now);
+        let report = runtime.block_on(asked);
+        runtime.shutdown_background();
+        if let Err(error) = memory.save(&state_folder) {
+            ui::note(&format!("warning: the answers are not kept for --offline: {error}"));
+        }
+        report
+    };
+    match args.format {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&report).expect("a report has string keys only");
+            ui::out(&format!("{text}\n"));
+        }
+        Format::Text => ui::out(&text(&report, now)),
+    }
+    for failed in &report.errors {
+        ui::problem(&failed.problem);
+    }
+    warn_about_files(&loaded.locations.credentials);
+    warn_about_rotations(&state_folder);
+    let is_overdue = report.keys.iter().any(|key| key.current && key.freshness == Freshness::Overdue);
+    Ok(match (report.errors.is_empty(), args.exit_code && is_overdue) {
+        (false, _) => exit_code::FAILED,
+        (true, true) => exit_code::FOUND,
+        (true, false) => exit_code::OK,
+    })
+}
+
+/// One pool of connections for all profiles with the same certificates.
+#[derive(Default)]
+struct Pool {
+    open: std::cell::RefCell<Vec<(Option<String>, std::rc::Rc<Connections>)>>,
+}
+
+impl Pool {
+    fn open(&self, environment: &Environment, ca_bundle: Option<&str>) -> Result<std::rc::Rc<Connections>, Problem> {
+        let mut open = self.open.borrow_mut();
+        if let Some((_, connections)) = open.iter().find(|(bundle, _)| bundle.as_deref() == ca_bundle) {
+            return Ok(connections.clone());
+        }
+        let connections = Connections::open(environment, ca_bundle.map(Path::new)).map_err(|error| {
+            let hint = "check AWS_CA_BUNDLE, or ca_bundle in the config file";
+            Problem::new("cannot connect to AWS", error.to_string(), hint)
+        })?;
+        let connections = std::rc::Rc::new(connections);
+        open.push((ca_bundle.map(Into::into), connections.clone()));
+        Ok(connections)
+    }
+}
+
+fn text(report: &Report, now: Timestamp) -> String {
+    let mut text = String::new();
+    if !report.keys.is_empty() {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(["PROFILE", "KEY ID", "AGE", "LAST USE", "STATE", "DO"]);
+        for key in &report.keys {
+            table.add_row([
+                shortened(&name(key), 16),
+                key.access_key_id.to_string(),
+                age(key, report),
+                last_use(key, now),
+                state(key).to_owned(),
+                what_to_do(key).0.to_owned(),
+            ]);
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 1));
+        }
+        for line in table.lines() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+    let commands: Vec<String> = report.keys.iter().filter_map(|key| what_to_do(key).1).collect();
+    if !commands.is_empty() {
+        text.push_str("\nto do:\n");
+        for command in commands {
+            text.push_str(&format!("  {}{command}{:#}\n", ui::BOLD, ui::BOLD));
+        }
+    }
+    let notes: Vec<String> =
+        report.keys.iter().filter_map(|key| Some(format!("{}: {}", key.access_key_id, key.note.as_ref()?))).collect();
+    let shared = report.keys.iter().filter(|key| key.profiles.len() > 1);
+    let shared: Vec<String> =
+        shared.map(|key| format!("{}: held by {}", key.access_key_id, key.profiles.join(", "))).collect();
+    let skipped: Vec<String> =
+        report.skipped.iter().map(|skipped| format!("{}: {}", skipped.profile, skipped.why)).collect();
+    for (heading, lines) in [("notes", [notes, shared].concat()), ("no long-term key", skipped)] {
+        if !lines.is_empty() {
+            text.push_str(&format!("\n{}{heading}:\n", ui::DIM));
+            for line in lines {
+                text.push_str(&format!("  {line}\n"));
+            }
+            text.push_str(&format!("{:#}", ui::DIM));
+        }
+    }
+    text.trim_start_matches('\n').to_owned()
+}
+
+fn name(key: &KeyReport) -> String {
+    if key.current { key.profiles.join(",") } else { "(other key)".into() }
+}
+
+fn shortened(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    name.chars().take(width - 1).chain(['…']).collect()
+}
+
+/// A bar of six cells that is full at the limit, and the days.
+fn age(key: &KeyReport, report: &Report) -> String {
+    let Some(days) = key.age_days else { return "unknown".into() };
+    let full = (6 * days / report.limit_days().max(1)).min(6) as usize;
+    format!("{}{} {days:>4}d", "█".repeat(full), "░".repeat(6 - full))
+}
+
+fn last_use(key: &KeyReport, now: Timestamp) -> String {
+    match (&key.last_used, key.last_used_known) {
+        (_, false) => "unknown".into(),
+        (None, true) => "never".into(),
+        (Some(used), true) => match days_since(used.date, now) {
+            0 => format!("today {}", shortened(&used.service, 6)),
+            days => format!("{days}d {}", shortened(&used.service, 6)),
+        },
+    }
+}
+
+fn state(key: &KeyReport) -> &'static str {
+    match (key.status, key.freshness) {
+        (None, _) => "unknown",
+        (Some(AccessKeyStatus::Inactive), _) => "inactive",
+        (Some(AccessKeyStatus::Active), Freshness::Overdue) => "overdue",
+        (Some(AccessKeyStatus::Active), Freshness::Due) => "due",
+        (Some(AccessKeyStatus::Active), Freshness::Fresh | Freshness::Unknown) => "active",
+    }
+}
+
+/// Others on this machine can read the secrets.
+#[cfg(unix)]
+fn warn_about_files(credentials: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = credentials.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        let path = profiles::quoted(credentials);
+        ui::note(&format!("warning: {path} is open to others (mode {mode:03o}): chmod 600 {path}"));
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_about_files(_: &Path) {}
+
+fn warn_about_rotations(state_folder: &Path) {
+    match Journal::look(state_folder) {
+        Ok(rotations) => {
+            for rotation in rotations.iter().filter(|rotation| !rotation.is_at_rest()) {
+                let profiles = rotation.plan.profiles.join(", ");
+                ui::note(&format!("warning: the rotation of {profiles} was interrupted: keyagent recover"));
+            }
+        }
+        Err(error) => ui::note(&format!("warning: {error}")),
+    }
+}
