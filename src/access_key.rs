@@ -55,7 +55,10 @@ impl AccessKeyId {
         if text.starts_with(['"', '\'']) {
             return Err(InvalidAccessKeyId::Quoted);
         }
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        if !text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
             return Err(InvalidAccessKeyId::Character);
         }
         if !(16..=128).contains(&text.len()) {
@@ -91,7 +94,9 @@ impl AccessKeyId {
             return None;
         }
         let decoded = BASE32.decode(encoded.as_bytes()).ok()?;
-        let number = decoded[..6].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let number = decoded[..6]
+            .iter()
+            .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         let account = (number & 0x7fff_ffff_ff80) >> 7;
         (account <= 999_999_999_999).then(|| format!("{account:012}"))
     }
@@ -173,7 +178,10 @@ mod tests {
 
     #[test]
     fn the_account_is_inside_the_id() {
-        assert_eq!(id("ASIA", "Y34FZKBOKMUTVV7A").account_id().as_deref(), Some("609629065308"));
+        assert_eq!(
+            id("ASIA", "Y34FZKBOKMUTVV7A").account_id().as_deref(),
+            Some("609629065308")
+        );
     }
 
     #[test]
@@ -204,7 +212,10 @@ mod tests {
 
     #[test]
     fn a_secret_cannot_be_printed() {
-        let key = AccessKey { id: id("AKIA", "Y34FZKBOKMUTVV7A"), secret: SecretAccessKey::new("tell nobody") };
+        let key = AccessKey {
+            id: id("AKIA", "Y34FZKBOKMUTVV7A"),
+            secret: SecretAccessKey::new("tell nobody"),
+        };
         assert!(!format!("{key:?}").contains("tell"));
     }
 }

@@ -17,8 +17,8 @@ mod http_client;
 
 use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey};
 use crate::iam::{
-    AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey, Error, ErrorKind, Iam,
-    LastUsed, UserName,
+    AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey, Error,
+    ErrorKind, Iam, LastUsed, UserName,
 };
 use crate::process::Environment;
 use error::translate;
@@ -38,8 +38,14 @@ impl Connections {
     ///
     /// When the bundle cannot be used.
     pub fn open(environment: &Environment, ca_bundle: Option<&Path>) -> Result<Self, CertificateError> {
-        let bundle = environment.get_path("AWS_CA_BUNDLE").or(ca_bundle).map(PathBuf::from);
-        Ok(Self { http_client: http_client::http_client(bundle.as_deref())?, environment: environment.clone() })
+        let bundle = environment
+            .get_path("AWS_CA_BUNDLE")
+            .or(ca_bundle)
+            .map(PathBuf::from);
+        Ok(Self {
+            http_client: http_client::http_client(bundle.as_deref())?,
+            environment: environment.clone(),
+        })
     }
 
     /// A client for one profile: its region and endpoints, or those of the environment, signed with `key`.
@@ -70,7 +76,11 @@ impl Connections {
             .find_map(|variable| self.environment.get_str(variable))
             .map(|region| Region::new(region.to_owned()));
         RegionProviderChain::first_try(named)
-            .or_else(aws_config::profile::ProfileFileRegionProvider::builder().profile_name(profile).build())
+            .or_else(
+                aws_config::profile::ProfileFileRegionProvider::builder()
+                    .profile_name(profile)
+                    .build(),
+            )
             .or_else(Region::from_static("us-east-1"))
     }
 }
@@ -90,7 +100,11 @@ impl Client {
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
-        Self { iam: aws_sdk_iam::Client::new(&config), sts: aws_sdk_sts::Client::new(&config), config }
+        Self {
+            iam: aws_sdk_iam::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            config,
+        }
     }
 }
 
@@ -106,7 +120,12 @@ impl Iam for Client {
 
     async fn get_caller_identity(&self) -> Result<CallerIdentity, Error> {
         const ACTION: &str = "GetCallerIdentity";
-        let answer = self.sts.get_caller_identity().send().await.map_err(|error| translate(ACTION, &error))?;
+        let answer = self
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| translate(ACTION, &error))?;
         match (answer.account, answer.arn) {
             (Some(account_id), Some(arn)) => Ok(CallerIdentity { account_id, arn }),
             _ => Err(unreadable(ACTION)),
@@ -136,7 +155,10 @@ impl Iam for Client {
         }
     }
 
-    async fn get_access_key_last_used(&self, access_key_id: &AccessKeyId) -> Result<AccessKeyLastUsed, Error> {
+    async fn get_access_key_last_used(
+        &self,
+        access_key_id: &AccessKeyId,
+    ) -> Result<AccessKeyLastUsed, Error> {
         const ACTION: &str = "GetAccessKeyLastUsed";
         let answer = self
             .iam
@@ -150,11 +172,18 @@ impl Iam for Client {
         let last_used = match used.last_used_date {
             Some(date) => {
                 let date = timestamp(date).ok_or_else(|| unreadable(ACTION))?;
-                Some(LastUsed { date, service: used.service_name, region: used.region })
+                Some(LastUsed {
+                    date,
+                    service: used.service_name,
+                    region: used.region,
+                })
             }
             None => None,
         };
-        Ok(AccessKeyLastUsed { user_name: answer.user_name.filter(|name| !name.is_empty()).map(UserName), last_used })
+        Ok(AccessKeyLastUsed {
+            user_name: answer.user_name.filter(|name| !name.is_empty()).map(UserName),
+            last_used,
+        })
     }
 
     async fn create_access_key(&self, user_name: &UserName) -> Result<CreatedAccessKey, Error> {
@@ -170,9 +199,18 @@ impl Iam for Client {
             .map_err(|error| translate(ACTION, &error))?;
         let key = answer.access_key.ok_or_else(|| unreadable(ACTION))?;
         let id = AccessKeyId::parse(&key.access_key_id).map_err(|_| unreadable(ACTION))?;
-        let create_date = key.create_date.and_then(timestamp).ok_or_else(|| unreadable(ACTION))?;
-        let access_key = AccessKey { id, secret: SecretAccessKey::new(key.secret_access_key) };
-        Ok(CreatedAccessKey { access_key, create_date })
+        let create_date = key
+            .create_date
+            .and_then(timestamp)
+            .ok_or_else(|| unreadable(ACTION))?;
+        let access_key = AccessKey {
+            id,
+            secret: SecretAccessKey::new(key.secret_access_key),
+        };
+        Ok(CreatedAccessKey {
+            access_key,
+            create_date,
+        })
     }
 
     async fn update_access_key(
@@ -197,7 +235,11 @@ impl Iam for Client {
         Ok(())
     }
 
-    async fn delete_access_key(&self, user_name: &UserName, access_key_id: &AccessKeyId) -> Result<(), Error> {
+    async fn delete_access_key(
+        &self,
+        user_name: &UserName,
+        access_key_id: &AccessKeyId,
+    ) -> Result<(), Error> {
         self.iam
             .delete_access_key()
             .user_name(&user_name.0)
@@ -216,7 +258,11 @@ fn metadata(key: aws_sdk_iam::types::AccessKeyMetadata) -> Option<AccessKeyMetad
     Some(AccessKeyMetadata {
         access_key_id: AccessKeyId::parse(&key.access_key_id?).ok()?,
         user_name: key.user_name.filter(|name| !name.is_empty()).map(UserName),
-        status: if key.status? == StatusType::Active { AccessKeyStatus::Active } else { AccessKeyStatus::Inactive },
+        status: if key.status? == StatusType::Active {
+            AccessKeyStatus::Active
+        } else {
+            AccessKeyStatus::Inactive
+        },
         create_date: timestamp(key.create_date?)?,
     })
 }
@@ -226,5 +272,10 @@ fn timestamp(date: aws_smithy_types::DateTime) -> Option<Timestamp> {
 }
 
 fn unreadable(action: &'static str) -> Error {
-    Error { action, kind: ErrorKind::Unreadable, code: None, message: "the answer is not one of AWS's".into() }
+    Error {
+        action,
+        kind: ErrorKind::Unreadable,
+        code: None,
+        message: "the answer is not one of AWS's".into(),
+    }
 }

@@ -17,7 +17,13 @@ use crate::process::Environment;
 
 /// Rotates long-term AWS access keys safely, and keeps them out of git
 #[derive(Debug, Parser)]
-#[command(name = "keyagent", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "keyagent",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -54,7 +60,11 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit_code::FAILED } else { exit_code::OK });
+            return ExitCode::from(if error.use_stderr() {
+                exit_code::FAILED
+            } else {
+                exit_code::OK
+            });
         }
     };
     let environment = Environment::of_this_process();

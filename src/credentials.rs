@@ -35,7 +35,10 @@ pub struct LineError {
 
 impl LineError {
     fn new(line: usize, why: impl Into<String>) -> Self {
-        Self { line, why: why.into() }
+        Self {
+            line,
+            why: why.into(),
+        }
     }
 }
 
@@ -75,7 +78,10 @@ pub struct Section {
 impl Section {
     /// The property of that name which counts.
     pub fn get(&self, name: &str) -> Option<&Property> {
-        self.properties.iter().rev().find(|property| property.name == name)
+        self.properties
+            .iter()
+            .rev()
+            .find(|property| property.name == name)
     }
 }
 

@@ -82,13 +82,20 @@ pub fn replace(path: &Path, content: &[u8], expected: &Digest) -> Result<Replace
     let folder = target.parent().unwrap_or(Path::new("/"));
     let mut old = File::open(&target).map_err(Error::io("read", &target))?;
     let mut temporary = private_temporary(folder)?;
-    temporary.write_all(content).map_err(Error::io("write", temporary.path()))?;
+    temporary
+        .write_all(content)
+        .map_err(Error::io("write", temporary.path()))?;
     keep_owner_and_mode(&old, &temporary, &target)?;
-    temporary.as_file().sync_all().map_err(Error::io("write", temporary.path()))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(Error::io("write", temporary.path()))?;
     if Digest::of(&read_again(&mut old, &target)?) != *expected {
         return Err(Error::Changed(target));
     }
-    temporary.persist(&target).map_err(|error| Error::io("replace", &target)(error.error))?;
+    temporary
+        .persist(&target)
+        .map_err(|error| Error::io("replace", &target)(error.error))?;
     sync_folder(folder)?;
     let late = read_again(&mut old, &target)?;
     if Digest::of(&late) == *expected {
@@ -150,9 +157,16 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     create_private_folder(folder)?;
     let mut temporary = private_temporary(folder)?;
-    temporary.write_all(content).map_err(Error::io("write", temporary.path()))?;
-    temporary.as_file().sync_all().map_err(Error::io("write", temporary.path()))?;
-    temporary.persist(path).map_err(|error| Error::io("replace", path)(error.error))?;
+    temporary
+        .write_all(content)
+        .map_err(Error::io("write", temporary.path()))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(Error::io("write", temporary.path()))?;
+    temporary
+        .persist(path)
+        .map_err(|error| Error::io("replace", path)(error.error))?;
     sync_folder(folder)
 }
 
@@ -166,7 +180,9 @@ pub fn create_private_folder(folder: &Path) -> Result<(), Error> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(Error::io("make the folder", folder))
+    builder
+        .create(folder)
+        .map_err(Error::io("make the folder", folder))
 }
 
 /// A lock that ends with its holder: a process that dies releases it, so none is ever stale.
@@ -193,13 +209,21 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                let holder = if holder.is_empty() { "another process".into() } else { holder };
-                return Err(Error::Locked { path: path.to_owned(), holder });
+                let holder = if holder.is_empty() {
+                    "another process".into()
+                } else {
+                    holder
+                };
+                return Err(Error::Locked {
+                    path: path.to_owned(),
+                    holder,
+                });
             }
             Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
         }
         file.set_len(0).map_err(Error::io("write", path))?;
-        file.write_all(holder.as_bytes()).map_err(Error::io("write", path))?;
+        file.write_all(holder.as_bytes())
+            .map_err(Error::io("write", path))?;
         Ok(Self { _file: file })
     }
 }
@@ -207,7 +231,10 @@ impl Lock {
 /// A temporary file in the target's own folder, so that the rename cannot cross file systems. 0600 by design
 /// of the tempfile crate.
 fn private_temporary(folder: &Path) -> Result<tempfile::NamedTempFile, Error> {
-    tempfile::Builder::new().prefix(".keyagent-").tempfile_in(folder).map_err(Error::io("write into", folder))
+    tempfile::Builder::new()
+        .prefix(".keyagent-")
+        .tempfile_in(folder)
+        .map_err(Error::io("write into", folder))
 }
 
 fn read_again(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
@@ -222,7 +249,10 @@ fn read_again(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
 fn keep_owner_and_mode(old: &File, temporary: &tempfile::NamedTempFile, target: &Path) -> Result<(), Error> {
     use std::os::unix::fs::{MetadataExt, fchown};
     let before = old.metadata().map_err(Error::io("read", target))?;
-    let after = temporary.as_file().metadata().map_err(Error::io("read", temporary.path()))?;
+    let after = temporary
+        .as_file()
+        .metadata()
+        .map_err(Error::io("read", temporary.path()))?;
     if (before.uid(), before.gid()) != (after.uid(), after.gid()) {
         fchown(temporary.as_file(), Some(before.uid()), Some(before.gid()))
             .map_err(Error::io("keep the owner of", target))?;
@@ -242,7 +272,9 @@ fn keep_owner_and_mode(_: &File, _: &tempfile::NamedTempFile, _: &Path) -> Resul
 /// Without this a power cut may undo the rename.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> Result<(), Error> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("write into", folder))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(Error::io("write into", folder))
 }
 
 /// Other platforms cannot open a folder; their renames are journaled.
@@ -264,11 +296,18 @@ mod tests {
         std::fs::write(&target, "old").unwrap();
         std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o640)).unwrap();
         symlink("target", &link).unwrap();
-        assert_eq!(replace(&link, b"new", &Digest::of(b"old")).unwrap(), Replaced::Cleanly);
+        assert_eq!(
+            replace(&link, b"new", &Digest::of(b"old")).unwrap(),
+            Replaced::Cleanly
+        );
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
         assert!(link.symlink_metadata().unwrap().is_symlink());
         assert_eq!(target.metadata().unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(folder.path().read_dir().unwrap().count(), 2, "no temporary file is left");
+        assert_eq!(
+            folder.path().read_dir().unwrap().count(),
+            2,
+            "no temporary file is left"
+        );
     }
 
     #[test]
@@ -276,9 +315,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "theirs").unwrap();
-        assert!(matches!(replace(&path, b"ours", &Digest::of(b"old")), Err(Error::Changed(_))));
+        assert!(matches!(
+            replace(&path, b"ours", &Digest::of(b"old")),
+            Err(Error::Changed(_))
+        ));
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
-        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "no temporary file is left");
+        assert_eq!(
+            folder.path().read_dir().unwrap().count(),
+            1,
+            "no temporary file is left"
+        );
     }
 
     #[test]
@@ -286,7 +332,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = Lock::acquire(&path, "keyagent rotate (process 7)").unwrap();
-        let Err(Error::Locked { holder, .. }) = Lock::acquire(&path, "me") else { panic!("it is taken") };
+        let Err(Error::Locked { holder, .. }) = Lock::acquire(&path, "me") else {
+            panic!("it is taken")
+        };
         assert_eq!(holder, "keyagent rotate (process 7)");
         drop(lock);
         Lock::acquire(&path, "me").unwrap();

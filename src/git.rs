@@ -90,9 +90,13 @@ impl From<Error> for Problem {
             Error::NotARepository => "go into a repository, or scan files: keyagent scan PATH",
             Error::Bare => "go into a work tree of it: git worktree list",
             Error::DubiousOwnership => "if you trust it: git config --global --add safe.directory \"$PWD\"",
-            Error::CorruptIndex(_) => "build the index anew; files stay as they are: rm \"$(git rev-parse --git-path index)\" && git reset",
+            Error::CorruptIndex(_) => {
+                "build the index anew; files stay as they are: rm \"$(git rev-parse --git-path index)\" && git reset"
+            }
             Error::Unmerged(_) => "settle the conflict, then: git add PATH",
-            Error::MissingObject(_) => "stage the file again: git add PATH; to see what else is missing: git fsck",
+            Error::MissingObject(_) => {
+                "stage the file again: git add PATH; to see what else is missing: git fsck"
+            }
             Error::Failed { .. } => "see what is wrong with the repository: git fsck",
             Error::Answer(_) => "update git, then: keyagent scan --staged",
         };
@@ -113,7 +117,10 @@ pub fn staged_blobs(cwd: &Path) -> Result<Staged, Error> {
     let has_head = head.is_some();
     let mut parents = match head {
         Some(_) => vec!["HEAD".to_owned()],
-        None => vec![text(&run(cwd, "hash-object", &["-t", "tree", "--stdin"])?, "hash-object")?],
+        None => vec![text(
+            &run(cwd, "hash-object", &["-t", "tree", "--stdin"])?,
+            "hash-object",
+        )?],
     };
     parents.extend(merge_heads(cwd)?);
 
@@ -135,8 +142,16 @@ pub fn staged_blobs(cwd: &Path) -> Result<Staged, Error> {
             None => new,
         });
     }
-    let blobs = new_in_all.unwrap_or_default().into_iter().map(|(path, oid)| StagedBlob { path, oid }).collect();
-    Ok(Staged { blobs, old_sides: old_sides.into_iter().collect(), has_head })
+    let blobs = new_in_all
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(path, oid)| StagedBlob { path, oid })
+        .collect();
+    Ok(Staged {
+        blobs,
+        old_sides: old_sides.into_iter().collect(),
+        has_head,
+    })
 }
 
 /// Gives each content to `look`, with its place in `oids`. One is in memory at a time.
@@ -167,20 +182,27 @@ pub fn contents(
     let result = std::thread::scope(|scope| {
         // From a thread, or both sides would wait with full pipes. If git dies, the reader sees it.
         scope.spawn(move || oids.iter().try_for_each(|oid| writeln!(requests, "{}", oid.0)));
-        let result = oids.iter().enumerate().try_for_each(|(index, oid)| match content(&mut answers, oid)? {
-            Some(content) => {
-                look(index, &content);
-                Ok(())
-            }
-            None if missing == Missing::IsSkipped => Ok(()),
-            None => Err(Error::MissingObject(oid.0.clone())),
-        });
+        let result = oids
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, oid)| match content(&mut answers, oid)? {
+                Some(content) => {
+                    look(index, &content);
+                    Ok(())
+                }
+                None if missing == Missing::IsSkipped => Ok(()),
+                None => Err(Error::MissingObject(oid.0.clone())),
+            });
         drop(answers);
         result
     });
     let status = child.wait().map_err(Error::Io)?;
     result?;
-    if status.success() { Ok(()) } else { Err(Error::Answer("cat-file")) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::Answer("cat-file"))
+    }
 }
 
 /// One answer of `cat-file --batch`: `OID SP TYPE SP SIZE LF CONTENT LF`, or `OID SP missing LF`.
@@ -192,7 +214,10 @@ fn content(answers: &mut impl BufRead, oid: &ObjectId) -> Result<Option<Vec<u8>>
         (Some(name), Some("missing"), None) if name == oid.0 => Ok(None),
         (Some(name), Some("blob"), Some(Ok(size))) if name == oid.0 => {
             let mut content = Vec::new();
-            let read = answers.take(size as u64 + 1).read_to_end(&mut content).map_err(Error::Io)?;
+            let read = answers
+                .take(size as u64 + 1)
+                .read_to_end(&mut content)
+                .map_err(Error::Io)?;
             if read != size + 1 || content.pop() != Some(b'\n') {
                 return Err(Error::MissingObject(oid.0.clone()));
             }
@@ -243,7 +268,11 @@ fn changes(cwd: &Path, parent: &str) -> Result<Vec<Change>, Error> {
             "A" | "D" | "M" | "T" => {}
             _ => return Err(Error::Answer("diff-index")),
         }
-        changes.push(Change { path: path_of(path)?, old: blob(old_mode, old), new: blob(new_mode, new) });
+        changes.push(Change {
+            path: path_of(path)?,
+            old: blob(old_mode, old),
+            new: blob(new_mode, new),
+        });
     }
     Ok(changes)
 }
@@ -280,7 +309,11 @@ fn git(cwd: &Path) -> Command {
 }
 
 fn run(cwd: &Path, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
-    let output = git(cwd).arg(command).args(arguments).output().map_err(not_started)?;
+    let output = git(cwd)
+        .arg(command)
+        .args(arguments)
+        .output()
+        .map_err(not_started)?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -298,12 +331,22 @@ fn run_quietly(cwd: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, Error>
 }
 
 fn not_started(error: io::Error) -> Error {
-    if error.kind() == io::ErrorKind::NotFound { Error::NoGit } else { Error::Io(error) }
+    if error.kind() == io::ErrorKind::NotFound {
+        Error::NoGit
+    } else {
+        Error::Io(error)
+    }
 }
 
 fn failure(command: &'static str, message: &str) -> Error {
-    let first = message.lines().find(|line| !line.is_empty()).unwrap_or("it failed without a word");
-    let first = first.trim_start_matches("fatal: ").trim_start_matches("error: ").to_owned();
+    let first = message
+        .lines()
+        .find(|line| !line.is_empty())
+        .unwrap_or("it failed without a word");
+    let first = first
+        .trim_start_matches("fatal: ")
+        .trim_start_matches("error: ")
+        .to_owned();
     if message.contains("dubious ownership") {
         Error::DubiousOwnership
     } else if message.contains("not a git repository") {
@@ -311,12 +354,17 @@ fn failure(command: &'static str, message: &str) -> Error {
     } else if message.contains("index file") || message.contains("bad signature") {
         Error::CorruptIndex(first)
     } else {
-        Error::Failed { command, message: first }
+        Error::Failed {
+            command,
+            message: first,
+        }
     }
 }
 
 fn text(answer: &[u8], command: &'static str) -> Result<String, Error> {
-    std::str::from_utf8(answer.trim_ascii()).map(str::to_owned).map_err(|_| Error::Answer(command))
+    std::str::from_utf8(answer.trim_ascii())
+        .map(str::to_owned)
+        .map_err(|_| Error::Answer(command))
 }
 
 #[cfg(unix)]

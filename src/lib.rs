@@ -25,6 +25,8 @@
 //! Without the Cargo feature `aws` only the scanner and the hook are built.
 
 pub mod access_key;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod cli;
 #[cfg(feature = "aws")]
 pub mod clock;
@@ -47,5 +49,3 @@ pub mod secret_store;
 pub mod settings;
 #[cfg(feature = "aws")]
 pub mod status;
-#[cfg(feature = "aws")]
-pub mod aws;

@@ -30,7 +30,9 @@ const SECONDS_A_DAY: i64 = 86_400;
 
 /// Judges by the second, as CIS does: a key of exactly `max_age_days` is not yet past them.
 pub fn freshness(created: Option<Timestamp>, now: Timestamp, limits: Limits) -> Freshness {
-    let Some(created) = created else { return Freshness::Unknown };
+    let Some(created) = created else {
+        return Freshness::Unknown;
+    };
     let age = now.as_second() - created.as_second();
     let limit = i64::from(limits.max_age_days) * SECONDS_A_DAY;
     let warning = i64::from(limits.warn_days) * SECONDS_A_DAY;
@@ -52,11 +54,18 @@ pub fn days_since(then: Timestamp, now: Timestamp) -> u32 {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { max_age_days: 90, warn_days: 14 };
+    const LIMITS: Limits = Limits {
+        max_age_days: 90,
+        warn_days: 14,
+    };
 
     fn at(age: i64) -> Freshness {
         let now = Timestamp::from_second(2_000_000_000).unwrap();
-        freshness(Some(Timestamp::from_second(2_000_000_000 - age).unwrap()), now, LIMITS)
+        freshness(
+            Some(Timestamp::from_second(2_000_000_000 - age).unwrap()),
+            now,
+            LIMITS,
+        )
     }
 
     #[test]

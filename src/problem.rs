@@ -18,6 +18,10 @@ pub struct Problem {
 impl Problem {
     /// Puts the three parts together.
     pub fn new(error: impl Into<String>, cause: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { error: error.into(), cause: cause.into(), hint: hint.into() }
+        Self {
+            error: error.into(),
+            cause: cause.into(),
+            hint: hint.into(),
+        }
     }
 }

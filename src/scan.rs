@@ -118,7 +118,8 @@ pub fn staged(cwd: &Path) -> Result<(Scan, git::Staged), Error> {
             old.look_at("", content);
             known.extend(old.findings.into_iter().map(|finding| finding.fingerprint));
         })?;
-        scan.findings.retain(|finding| !known.contains(&finding.fingerprint));
+        scan.findings
+            .retain(|finding| !known.contains(&finding.fingerprint));
     }
     Ok((scan, staged))
 }
@@ -130,7 +131,10 @@ pub fn staged(cwd: &Path) -> Result<(Scan, git::Staged), Error> {
 /// When it cannot be read to its end.
 pub fn stream(name: &str, mut reader: impl Read) -> Result<Scan, Error> {
     let mut content = Vec::new();
-    reader.read_to_end(&mut content).map_err(|source| Error::Read { path: name.into(), source })?;
+    reader.read_to_end(&mut content).map_err(|source| Error::Read {
+        path: name.into(),
+        source,
+    })?;
     let mut scan = Scan::default();
     scan.look_at(name, &content);
     Ok(scan)
@@ -146,7 +150,10 @@ pub fn paths(paths: &[PathBuf]) -> Result<Scan, Error> {
     let mut scan = Scan::default();
     let mut left: Vec<PathBuf> = paths.iter().rev().cloned().collect();
     while let Some(path) = left.pop() {
-        let read_error = |source| Error::Read { path: path.clone(), source };
+        let read_error = |source| Error::Read {
+            path: path.clone(),
+            source,
+        };
         if path.is_dir() {
             let entries: Result<Vec<_>, io::Error> = std::fs::read_dir(&path).map_err(read_error)?.collect();
             let mut entries = entries.map_err(read_error)?;
@@ -159,7 +166,9 @@ pub fn paths(paths: &[PathBuf]) -> Result<Scan, Error> {
             }
         } else {
             let mut content = Vec::new();
-            File::open(&path).and_then(|mut file| file.read_to_end(&mut content)).map_err(read_error)?;
+            File::open(&path)
+                .and_then(|mut file| file.read_to_end(&mut content))
+                .map_err(read_error)?;
             scan.look_at(&path.to_string_lossy(), &content);
         }
     }
@@ -173,7 +182,11 @@ impl Scan {
         let (text, encoding) = detector::decode(content);
         let matches = detector::detect(&text);
         let groups = matches.iter().map(|found| found.group + 1).max().unwrap_or(0);
-        self.findings.extend(matches.into_iter().map(|found| finding(path, &text, encoding, self.groups, found)));
+        self.findings.extend(
+            matches
+                .into_iter()
+                .map(|found| finding(path, &text, encoding, self.groups, found)),
+        );
         self.groups += groups;
     }
 }
@@ -193,7 +206,9 @@ fn finding(path: &str, text: &[u8], encoding: Encoding, groups: usize, found: Ma
         group: groups + found.group + 1,
         preview: match found.rule {
             Rule::AccessKeyId => shown(value),
-            Rule::SecretAccessKey | Rule::SessionToken => format!("{}… ({})", shown(&value[..4]), value.len()),
+            Rule::SecretAccessKey | Rule::SessionToken => {
+                format!("{}… ({})", shown(&value[..4]), value.len())
+            }
         },
         fingerprint: fingerprint(found.rule, value),
         encoding,

@@ -95,7 +95,11 @@ pub trait SecretStore {
         self.put(&id, &secret)?;
         let read = self.get(&id)?;
         self.delete(&id)?;
-        if read.as_ref() == Some(&secret) { Ok(()) } else { Err(Error::Forgets(self.name())) }
+        if read.as_ref() == Some(&secret) {
+            Ok(())
+        } else {
+            Err(Error::Forgets(self.name()))
+        }
     }
 }
 
@@ -109,7 +113,11 @@ pub fn open(
     state_folder: &Path,
     environment: &Environment,
 ) -> Result<Box<dyn SecretStore>, Error> {
-    let file = || Box::new(FileStore { folder: state_folder.join("secrets") });
+    let file = || {
+        Box::new(FileStore {
+            folder: state_folder.join("secrets"),
+        })
+    };
     match choice {
         SecretStoreChoice::File => Ok(file()),
         SecretStoreChoice::Keyring => {
@@ -154,7 +162,10 @@ impl SecretStore for FileStore {
     }
 
     fn put(&self, id: &AccessKeyId, secret: &SecretAccessKey) -> Result<(), Error> {
-        Ok(fs_atomic::write_private(&self.path(id), secret.expose().as_bytes())?)
+        Ok(fs_atomic::write_private(
+            &self.path(id),
+            secret.expose().as_bytes(),
+        )?)
     }
 
     fn get(&self, id: &AccessKeyId) -> Result<Option<SecretAccessKey>, Error> {
@@ -162,7 +173,11 @@ impl SecretStore for FileStore {
         match std::fs::read_to_string(&path) {
             Ok(secret) => Ok(Some(SecretAccessKey::new(secret))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Io { doing: "read", path, source }),
+            Err(source) => Err(Error::Io {
+                doing: "read",
+                path,
+                source,
+            }),
         }
     }
 
@@ -171,7 +186,11 @@ impl SecretStore for FileStore {
         match std::fs::remove_file(&path) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(Error::Io { doing: "remove", path, source }),
+            Err(source) => Err(Error::Io {
+                doing: "remove",
+                path,
+                source,
+            }),
         }
     }
 }
@@ -183,7 +202,9 @@ mod tests {
     #[test]
     fn a_file_keeps_a_secret_for_nobody_else() {
         let folder = tempfile::tempdir().unwrap();
-        let store = FileStore { folder: folder.path().join("secrets") };
+        let store = FileStore {
+            folder: folder.path().join("secrets"),
+        };
         let id = AccessKeyId::parse(&"A".repeat(20)).unwrap();
         assert_eq!(store.get(&id).unwrap(), None);
         store.prove().unwrap();
@@ -205,7 +226,15 @@ mod tests {
     fn without_a_bus_auto_takes_the_file_and_keyring_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let nothing = Environment::default();
-        assert_eq!(open(SecretStoreChoice::Auto, folder.path(), &nothing).unwrap().name(), "file");
-        assert!(matches!(open(SecretStoreChoice::Keyring, folder.path(), &nothing), Err(Error::Keyring(_))));
+        assert_eq!(
+            open(SecretStoreChoice::Auto, folder.path(), &nothing)
+                .unwrap()
+                .name(),
+            "file"
+        );
+        assert!(matches!(
+            open(SecretStoreChoice::Keyring, folder.path(), &nothing),
+            Err(Error::Keyring(_))
+        ));
     }
 }

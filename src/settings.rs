@@ -30,7 +30,10 @@ impl Default for Settings {
     /// 90 days as CIS has it; IAM's propagation has no bound, two minutes are far beyond what was seen.
     fn default() -> Self {
         Self {
-            limits: Limits { max_age_days: 90, warn_days: 14 },
+            limits: Limits {
+                max_age_days: 90,
+                warn_days: 14,
+            },
             grace_days: 7,
             secret_store: SecretStoreChoice::Auto,
             verify_for: Duration::from_mins(2),
@@ -94,14 +97,25 @@ impl AllSettings {
     }
 
     fn merge(system: Option<File>, user: Option<File>) -> Result<Self, Error> {
-        let files: Vec<&File> = system.iter().chain(&user).chain(system.iter().filter(|f| f.enforced)).collect();
-        let mut names: Vec<&str> = files.iter().flat_map(|file| &file.entries).filter_map(|e| e.profile.as_deref()).collect();
+        let files: Vec<&File> = system
+            .iter()
+            .chain(&user)
+            .chain(system.iter().filter(|f| f.enforced))
+            .collect();
+        let mut names: Vec<&str> = files
+            .iter()
+            .flat_map(|file| &file.entries)
+            .filter_map(|e| e.profile.as_deref())
+            .collect();
         names.sort_unstable();
         names.dedup();
-        let mut all = Self::default();
-        all.defaults = Self::apply(&files, None)?;
+        let mut all = Self {
+            defaults: Self::apply(&files, None)?,
+            profiles: BTreeMap::new(),
+        };
         for name in names {
-            all.profiles.insert(name.to_owned(), Self::apply(&files, Some(name))?);
+            all.profiles
+                .insert(name.to_owned(), Self::apply(&files, Some(name))?);
         }
         Ok(all)
     }
@@ -111,9 +125,16 @@ impl AllSettings {
         let mut settings = Settings::default();
         for file in files {
             for wanted in [None, profile] {
-                for entry in file.entries.iter().filter(|entry| entry.profile.as_deref() == wanted) {
-                    set(&mut settings, &entry.name, &entry.value)
-                        .map_err(|why| Error::Line { path: file.path.clone(), line: entry.line, why })?;
+                for entry in file
+                    .entries
+                    .iter()
+                    .filter(|entry| entry.profile.as_deref() == wanted)
+                {
+                    set(&mut settings, &entry.name, &entry.value).map_err(|why| Error::Line {
+                        path: file.path.clone(),
+                        line: entry.line,
+                        why,
+                    })?;
                 }
             }
         }
@@ -128,7 +149,9 @@ impl AllSettings {
 ///
 /// [`Error::NoHome`].
 pub fn state_folder(environment: &Environment) -> Result<PathBuf, Error> {
-    folder(environment, "XDG_STATE_HOME", || dirs::state_dir().or_else(dirs::data_local_dir))
+    folder(environment, "XDG_STATE_HOME", || {
+        dirs::state_dir().or_else(dirs::data_local_dir)
+    })
 }
 
 fn folder(
@@ -136,7 +159,10 @@ fn folder(
     variable: &str,
     platform: impl Fn() -> Option<PathBuf>,
 ) -> Result<PathBuf, Error> {
-    let base = environment.get_path(variable).filter(|path| path.is_absolute()).map(Path::to_owned);
+    let base = environment
+        .get_path(variable)
+        .filter(|path| path.is_absolute())
+        .map(Path::to_owned);
     Ok(base.or_else(platform).ok_or(Error::NoHome)?.join("keyagent"))
 }
 
@@ -157,25 +183,51 @@ fn read(path: &Path) -> Result<Option<File>, Error> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(path, &text).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Read { path: path.to_owned(), source }),
+        Err(source) => Err(Error::Read {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, Error> {
-    let fail = |line, why: String| Error::Line { path: path.to_owned(), line, why };
+    let fail = |line, why: String| Error::Line {
+        path: path.to_owned(),
+        line,
+        why,
+    };
     // Values are taken as they stand: a Windows path has backslashes, and a quote is a quote.
-    let options = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
-    let ini = Ini::load_from_str_opt(text, options).map_err(|error| fail(error.line, error.msg.to_string()))?;
-    let mut file = File { path: path.to_owned(), enforced: false, entries: Vec::new() };
+    let options = ParseOption {
+        enabled_quote: false,
+        enabled_escape: false,
+        ..ParseOption::default()
+    };
+    let ini =
+        Ini::load_from_str_opt(text, options).map_err(|error| fail(error.line, error.msg.to_string()))?;
+    let mut file = File {
+        path: path.to_owned(),
+        enforced: false,
+        entries: Vec::new(),
+    };
     for (section, properties) in &ini {
         let profile = match section {
             None if properties.is_empty() => continue,
             Some("defaults") => None,
-            Some(section) if section.starts_with("profile ") => Some(section["profile ".len()..].trim().to_owned()),
-            None => return Err(fail(1, "a setting stands before the first [defaults] or [profile NAME]".into())),
+            Some(section) if section.starts_with("profile ") => {
+                Some(section["profile ".len()..].trim().to_owned())
+            }
+            None => {
+                return Err(fail(
+                    1,
+                    "a setting stands before the first [defaults] or [profile NAME]".into(),
+                ));
+            }
             Some(section) => {
                 let line = line_of(text, |line| line.trim().starts_with(&format!("[{section}]")));
-                return Err(fail(line, format!("there is no section [{section}]; use [defaults] or [profile NAME]")));
+                return Err(fail(
+                    line,
+                    format!("there is no section [{section}]; use [defaults] or [profile NAME]"),
+                ));
             }
         };
         for (name, value) in properties {
@@ -185,7 +237,12 @@ fn parse(path: &Path, text: &str) -> Result<File, Error> {
                 continue;
             }
             set(&mut Settings::default(), name, value).map_err(|why| fail(line, why))?;
-            file.entries.push(Entry { profile: profile.clone(), name: name.to_owned(), value: value.to_owned(), line });
+            file.entries.push(Entry {
+                profile: profile.clone(),
+                name: name.to_owned(),
+                value: value.to_owned(),
+                line,
+            });
         }
     }
     Ok(file)
@@ -199,7 +256,11 @@ fn line_in_section(text: &str, section: &str, name: &str) -> usize {
         if let Some(header) = line.strip_prefix('[') {
             inside = header.strip_suffix(']') == Some(section);
         }
-        inside && line.split(['=', ':']).next().is_some_and(|found| found.trim() == name)
+        inside
+            && line
+                .split(['=', ':'])
+                .next()
+                .is_some_and(|found| found.trim() == name)
     })
 }
 
@@ -246,7 +307,10 @@ fn duration(value: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
+    number
+        .checked_mul(milliseconds)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -277,13 +341,22 @@ mod tests {
         let system = file("[defaults]\nenforce = true\nmax_age_days = 60\n");
         let user = file("[defaults]\nmax_age_days = 900\nwarn_days = 5\n[profile dev]\nmax_age_days=700\n");
         let all = AllSettings::merge(system, user).unwrap();
-        assert_eq!(all.defaults().limits, Limits { max_age_days: 60, warn_days: 5 });
+        assert_eq!(
+            all.defaults().limits,
+            Limits {
+                max_age_days: 60,
+                warn_days: 5
+            }
+        );
         assert_eq!(all.profile("dev").limits.max_age_days, 60);
     }
 
     #[test]
     fn a_mistake_is_named_by_line() {
-        assert_eq!(error("[defaults]\n\nmax_age=3\n"), "config, line 3: there is no setting max_age");
+        assert_eq!(
+            error("[defaults]\n\nmax_age=3\n"),
+            "config, line 3: there is no setting max_age"
+        );
         assert!(error("[defaults]\nwarn_days = soon\n").contains("line 2: `soon` is not a number of days"));
         assert!(error("[profile a]\nwarn_days = 1\n[b]\n").contains("line 3: there is no section [b]"));
         assert!(error("[defaults]\nverify_for = 5\n").contains("line 2"));

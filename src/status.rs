@@ -107,7 +107,10 @@ pub fn held_keys(profiles: &[&Profile], locations: &Locations) -> (Vec<HeldKey>,
     let (mut keys, mut skipped) = (Vec::<HeldKey>::new(), Vec::new());
     for profile in profiles {
         match &profile.holds {
-            Holds::NoLongTermKey(why) => skipped.push(Skipped { profile: profile.name.clone(), why: why.clone() }),
+            Holds::NoLongTermKey(why) => skipped.push(Skipped {
+                profile: profile.name.clone(),
+                why: why.clone(),
+            }),
             Holds::LongTermKey { access_key, file } => {
                 let path = locations.path(*file).to_owned();
                 match keys.iter_mut().find(|held| held.access_key == *access_key) {
@@ -169,7 +172,10 @@ pub async fn online<I: Iam, F: Future<Output = Result<I, Problem>>>(
     for answer in asked {
         match answer {
             Err((held, problem)) => {
-                errors.push(ProfileProblem { profile: held.profiles.join(", "), problem });
+                errors.push(ProfileProblem {
+                    profile: held.profiles.join(", "),
+                    problem,
+                });
                 keys.push(unanswered(&held));
             }
             Ok(answer) => {
@@ -184,35 +190,71 @@ pub async fn online<I: Iam, F: Future<Output = Result<I, Problem>>>(
         }
     }
     for key in &mut keys {
-        key.user_arn = memory.keys.get(&key.access_key_id).and_then(|known| known.user_arn.clone());
+        key.user_arn = memory
+            .keys
+            .get(&key.access_key_id)
+            .and_then(|known| known.user_arn.clone());
         memory.remember(key, now);
     }
     worst_first(&mut keys);
-    Report { schema: "keyagent.status/1", generated_at: now, limits: default_limits, keys, skipped, errors }
+    Report {
+        schema: "keyagent.status/1",
+        generated_at: now,
+        limits: default_limits,
+        keys,
+        skipped,
+        errors,
+    }
 }
 
 async fn ask(held: HeldKey, iam: &impl Iam, in_files: &BTreeSet<AccessKeyId>) -> Answer {
-    let (list, own) = tokio::join!(iam.list_access_keys(None), iam.get_access_key_last_used(&held.access_key.id));
+    let (list, own) = tokio::join!(
+        iam.list_access_keys(None),
+        iam.get_access_key_last_used(&held.access_key.id)
+    );
     let mut others = Vec::new();
-    for key in list.iter().flatten().filter(|key| !in_files.contains(&key.access_key_id)) {
-        others.push((key.clone(), iam.get_access_key_last_used(&key.access_key_id).await));
+    for key in list
+        .iter()
+        .flatten()
+        .filter(|key| !in_files.contains(&key.access_key_id))
+    {
+        others.push((
+            key.clone(),
+            iam.get_access_key_last_used(&key.access_key_id).await,
+        ));
     }
-    Answer { held, list, own, others }
+    Answer {
+        held,
+        list,
+        own,
+        others,
+    }
 }
 
 /// Turns the answers about one key into its row, and one for the user's other key.
 fn take(answer: Answer, errors: &mut Vec<ProfileProblem>, limits: Limits, now: Timestamp) -> Vec<KeyReport> {
-    let Answer { held, list, own, others } = answer;
+    let Answer {
+        held,
+        list,
+        own,
+        others,
+    } = answer;
     let profile = held.profiles.first().map_or("default", String::as_str);
     let mut problem = |what: String, error: &iam::Error| {
         let problem = error.problem(what, profile);
-        errors.push(ProfileProblem { profile: held.profiles.join(", "), problem });
+        errors.push(ProfileProblem {
+            profile: held.profiles.join(", "),
+            problem,
+        });
     };
     let mut row = unanswered(&held);
     match (&list, &own) {
         // The same refusal twice is one problem.
         (Err(error), Err(other)) if error.kind == other.kind => {
-            problem(format!("cannot ask AWS about the key of profile {profile}"), error);
+            problem(
+                format!("cannot ask AWS about the key of profile {profile}"),
+                error,
+            );
             row.note = Some(refusal(error).into());
             return vec![row];
         }
@@ -221,7 +263,10 @@ fn take(answer: Answer, errors: &mut Vec<ProfileProblem>, limits: Limits, now: T
                 problem(format!("cannot list the keys of profile {profile}"), error);
             }
             if let Err(error) = own {
-                problem(format!("cannot ask when the key of profile {profile} was used"), error);
+                problem(
+                    format!("cannot ask when the key of profile {profile} was used"),
+                    error,
+                );
             }
         }
     }
@@ -232,12 +277,19 @@ fn take(answer: Answer, errors: &mut Vec<ProfileProblem>, limits: Limits, now: T
         // It has just signed a call that AWS answered.
         row.status = Some(AccessKeyStatus::Active);
     }
-    match list.iter().flatten().find(|key| key.access_key_id == held.access_key.id) {
+    match list
+        .iter()
+        .flatten()
+        .find(|key| key.access_key_id == held.access_key.id)
+    {
         Some(key) => fill(&mut row, key, limits, now),
         None if list.is_ok() => row.note = Some("AWS does not list this key".into()),
         None => {}
     }
-    let is_root = list.iter().flatten().any(|key| key.access_key_id == held.access_key.id && key.user_name.is_none());
+    let is_root = list
+        .iter()
+        .flatten()
+        .any(|key| key.access_key_id == held.access_key.id && key.user_name.is_none());
     if is_root && row.user_name.is_none() {
         row.note = Some("a root key: delete it, do not rotate it (CIS 1.4)".into());
     }
@@ -251,7 +303,10 @@ fn take(answer: Answer, errors: &mut Vec<ProfileProblem>, limits: Limits, now: T
             current: false,
             note: Some("the user's other key; no profile here holds it".into()),
             last_used_known: last_used.is_ok(),
-            last_used: last_used.as_ref().ok().and_then(|answer| answer.last_used.clone()),
+            last_used: last_used
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer.last_used.clone()),
             ..unanswered(&held)
         };
         fill(&mut other, &key, limits, now);
@@ -329,7 +384,12 @@ fn worst_first(keys: &mut [KeyReport]) {
             Freshness::Unknown => 2,
             Freshness::Fresh => 3,
         };
-        (rank, std::cmp::Reverse(key.age_days), !key.current, key.profiles.clone())
+        (
+            rank,
+            std::cmp::Reverse(key.age_days),
+            !key.current,
+            key.profiles.clone(),
+        )
     });
 }
 
@@ -368,7 +428,14 @@ pub fn offline(
         .collect();
     worst_first(&mut keys);
     let errors = Vec::new();
-    Report { schema: "keyagent.status/1", generated_at: now, limits: default_limits, keys, skipped, errors }
+    Report {
+        schema: "keyagent.status/1",
+        generated_at: now,
+        limits: default_limits,
+        keys,
+        skipped,
+        errors,
+    }
 }
 
 /// What AWS said last, by key. No secrets.
@@ -491,13 +558,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("last-known.json"), "{\"version\":1,\"keys\":{").unwrap();
         assert!(Memory::load(folder.path()).keys.is_empty());
-        std::fs::write(folder.path().join("last-known.json"), "{\"version\":2,\"keys\":{}}").unwrap();
+        std::fs::write(
+            folder.path().join("last-known.json"),
+            "{\"version\":2,\"keys\":{}}",
+        )
+        .unwrap();
         assert_eq!(Memory::load(folder.path()).version, 0);
     }
 
     #[test]
     fn overdue_and_due_keys_have_a_command() {
-        assert_eq!(what_to_do(&row(Some(91), Freshness::Overdue, "dev")).1.unwrap(), "keyagent rotate -p dev");
+        assert_eq!(
+            what_to_do(&row(Some(91), Freshness::Overdue, "dev")).1.unwrap(),
+            "keyagent rotate -p dev"
+        );
         assert_eq!(what_to_do(&row(Some(1), Freshness::Fresh, "dev")), ("-", None));
     }
 }

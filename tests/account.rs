@@ -14,9 +14,21 @@ fn active_keys_are_accepted_and_inactive_ones_refused() {
     let home = Home::on(&account);
     home.write_credentials(section("dev", &user));
     assert!(home.aws(&account, WHO_AM_I).exits(0).stdout.contains(&user.arn));
-    let deactivate = ["iam", "update-access-key", "--access-key-id", &user.access_key_id, "--status", "Inactive"];
-    home.aws(&account, &[&deactivate[..], &["--profile", "dev"]].concat()).exits(0);
-    assert!(home.aws(&account, WHO_AM_I).stderr.contains("InvalidClientTokenId"));
+    let deactivate = [
+        "iam",
+        "update-access-key",
+        "--access-key-id",
+        &user.access_key_id,
+        "--status",
+        "Inactive",
+    ];
+    home.aws(&account, &[&deactivate[..], &["--profile", "dev"]].concat())
+        .exits(0);
+    assert!(
+        home.aws(&account, WHO_AM_I)
+            .stderr
+            .contains("InvalidClientTokenId")
+    );
     assert_eq!(account.keys()[&user.access_key_id], "Inactive");
 }
 
@@ -26,7 +38,14 @@ fn a_third_key_is_refused_and_a_young_one_is_not_known_yet() {
     let user = account.user("ann");
     let home = Home::on(&account);
     home.write_credentials(section("dev", &user));
-    let create = ["iam", "create-access-key", "--user-name", "ann", "--profile", "dev"];
+    let create = [
+        "iam",
+        "create-access-key",
+        "--user-name",
+        "ann",
+        "--profile",
+        "dev",
+    ];
     home.aws(&account, &create).exits(0);
     assert!(home.aws(&account, &create).stderr.contains("LimitExceeded"));
     account.set(&json!({ "consistency": 3600 }));
@@ -40,14 +59,28 @@ fn a_fault_strikes_once_before_or_after_the_effect() {
     let user = account.user("ann");
     let home = Home::on(&account).with("AWS_MAX_ATTEMPTS", "1");
     home.write_credentials(section("dev", &user));
-    let create = ["iam", "create-access-key", "--user-name", "ann", "--profile", "dev"];
+    let create = [
+        "iam",
+        "create-access-key",
+        "--user-name",
+        "ann",
+        "--profile",
+        "dev",
+    ];
     account.fault(&json!({ "action": "CreateAccessKey", "status": 500, "code": "InternalFailure" }));
     assert!(home.aws(&account, &create).stderr.contains("InternalFailure"));
     assert_eq!(account.keys().len(), 1);
     account.fault(&json!({ "action": "CreateAccessKey", "when": "after", "drop": true }));
     assert_ne!(home.aws(&account, &create).code, 0);
     assert_eq!(account.keys().len(), 2);
-    assert_eq!(account.calls().iter().filter(|call| call.action == "CreateAccessKey").count(), 2);
+    assert_eq!(
+        account
+            .calls()
+            .iter()
+            .filter(|call| call.action == "CreateAccessKey")
+            .count(),
+        2
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod account;
 mod rotate;
+mod scan;
 mod support;
 
 /// A file that is not named above would never run.
@@ -12,7 +13,10 @@ fn every_test_file_is_run() {
     for file in std::fs::read_dir(here).unwrap() {
         let name = file.unwrap().file_name().into_string().unwrap();
         if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
-            assert!(main.contains(&format!("mod {module};")), "tests/main.rs does not name {module}");
+            assert!(
+                main.contains(&format!("mod {module};")),
+                "tests/main.rs does not name {module}"
+            );
         }
     }
 }

@@ -26,23 +26,29 @@ impl Scene {
 
     /// The key that is not the old one, if there is one.
     fn new_key(&self) -> Option<String> {
-        self.account.keys().into_keys().find(|id| *id != self.user.access_key_id)
+        self.account
+            .keys()
+            .into_keys()
+            .find(|id| *id != self.user.access_key_id)
     }
 
     /// What must hold at every moment: the CLI is let in with what the file holds.
     #[track_caller]
     fn the_cli_is_let_in(&self) {
-        let run = self.home.aws(&self.account, &["sts", "get-caller-identity", "--profile", "dev"]).exits(0);
+        let run = self
+            .home
+            .aws(&self.account, &["sts", "get-caller-identity", "--profile", "dev"])
+            .exits(0);
         assert!(run.stdout.contains(&self.user.arn));
     }
 
     #[track_caller]
     fn nothing_has_changed(&self, before: &[u8]) {
         assert_eq!(self.home.credentials(), before);
-        assert_eq!(self.account.keys().into_iter().collect::<Vec<_>>(), [(
-            self.user.access_key_id.clone(),
-            "Active".to_owned()
-        )]);
+        assert_eq!(
+            self.account.keys().into_iter().collect::<Vec<_>>(),
+            [(self.user.access_key_id.clone(), "Active".to_owned())]
+        );
         self.the_cli_is_let_in();
     }
 
@@ -53,7 +59,8 @@ impl Scene {
         for line in held.lines().filter(|line| line.contains("secret")) {
             let secret = line.split('=').nth(1).unwrap().trim();
             assert!(!run.everything().contains(secret));
-            let journal = std::fs::read_to_string(self.home.join(".local/state/keyagent/journal")).unwrap_or_default();
+            let journal =
+                std::fs::read_to_string(self.home.join(".local/state/keyagent/journal")).unwrap_or_default();
             assert!(!journal.contains(secret));
         }
     }
@@ -69,9 +76,14 @@ fn the_key_is_replaced_and_every_other_byte_stays() {
              aws_access_key_id={id}"
         )
     };
-    scene.home.write_credentials(pair(&scene.user.access_key_id, &scene.user.secret_access_key));
+    scene
+        .home
+        .write_credentials(pair(&scene.user.access_key_id, &scene.user.secret_access_key));
     scene.the_cli_is_let_in();
-    let run = scene.home.keyagent(&[ROTATE, &["--format", "json"]].concat()).exits(0);
+    let run = scene
+        .home
+        .keyagent(&[ROTATE, &["--format", "json"]].concat())
+        .exits(0);
     scene.no_secret_in(&run);
     let report = run.json();
     assert_eq!(report["schema"], "keyagent.rotate/1");
@@ -84,12 +96,23 @@ fn the_key_is_replaced_and_every_other_byte_stays() {
     assert_eq!(rotation["new_access_key_id"], json!(new));
     // The new secret is known only from the file: take it from there, and compare all the rest.
     let now = String::from_utf8(scene.home.credentials()).unwrap();
-    let secret = now.rsplit("aws_secret_access_key=").next().unwrap().split("\r\n").next().unwrap().to_owned();
+    let secret = now
+        .rsplit("aws_secret_access_key=")
+        .next()
+        .unwrap()
+        .split("\r\n")
+        .next()
+        .unwrap()
+        .to_owned();
     assert_eq!(now, pair(&new, &secret));
     assert_eq!(scene.account.keys()[&scene.user.access_key_id], "Inactive");
     scene.the_cli_is_let_in();
-    let script = "import botocore.session as s; print(s.Session(profile='team/dev@x').get_credentials().access_key)";
-    let witness = scene.home.run(&scene.account.program("python"), &["-c", script]).exits(0);
+    let script =
+        "import botocore.session as s; print(s.Session(profile='team/dev@x').get_credentials().access_key)";
+    let witness = scene
+        .home
+        .run(&scene.account.program("python"), &["-c", script])
+        .exits(0);
     assert_eq!(witness.stdout.trim(), new);
 }
 
@@ -108,7 +131,9 @@ fn link_and_mode_stay_and_secrets_lie_where_nobody_else_can_read() {
     use std::os::unix::fs::PermissionsExt;
     let scene = Scene::new();
     let file = scene.home.join(".aws/credentials");
-    let target = scene.home.write("dotfiles/aws-credentials", scene.home.credentials());
+    let target = scene
+        .home
+        .write("dotfiles/aws-credentials", scene.home.credentials());
     std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o640)).unwrap();
     std::fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("../dotfiles/aws-credentials", &file).unwrap();
@@ -125,7 +150,9 @@ fn link_and_mode_stay_and_secrets_lie_where_nobody_else_can_read() {
 #[test]
 fn a_new_key_that_is_late_and_flaps_is_waited_for() {
     let scene = Scene::new();
-    scene.account.set(&json!({ "consistency": 1, "flap_every": 4, "flap_for": 2 }));
+    scene
+        .account
+        .set(&json!({ "consistency": 1, "flap_every": 4, "flap_for": 2 }));
     scene.home.keyagent(ROTATE).exits(0);
     scene.account.set(&json!({ "consistency": 0, "flap_every": 0 }));
     scene.the_cli_is_let_in();
@@ -138,7 +165,10 @@ fn a_key_that_aws_never_accepts_is_deleted_again() {
     let before = scene.home.credentials();
     scene.home.settings("verify_every = 20ms\nverify_for = 1s");
     scene.account.set(&json!({ "consistency": 3600 }));
-    let run = scene.home.keyagent(ROTATE).fails_with("dev", "did not accept", "nothing is changed");
+    let run = scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("dev", "did not accept", "nothing is changed");
     scene.no_secret_in(&run);
     scene.nothing_has_changed(&before);
 }
@@ -147,12 +177,23 @@ fn a_key_that_aws_never_accepts_is_deleted_again() {
 fn a_dry_run_and_an_unanswered_question_change_nothing() {
     let scene = Scene::new();
     let before = scene.home.credentials();
-    let plan = scene.home.keyagent(&["rotate", "-p", "dev", "--dry-run"]).exits(0);
+    let plan = scene
+        .home
+        .keyagent(&["rotate", "-p", "dev", "--dry-run"])
+        .exits(0);
     assert!(plan.stdout.contains("lines 2 and 3"), "{}", plan.stdout);
-    scene.home.keyagent(&["rotate", "-p", "dev"]).fails_with("without an answer", "no terminal", "--yes");
+    scene
+        .home
+        .keyagent(&["rotate", "-p", "dev"])
+        .fails_with("without an answer", "no terminal", "--yes");
     scene.nothing_has_changed(&before);
     let calls = scene.account.calls();
-    assert!(calls.iter().all(|call| call.action.starts_with("Get") || call.action.starts_with("List")), "{calls:?}");
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.action.starts_with("Get") || call.action.starts_with("List")),
+        "{calls:?}"
+    );
 }
 
 #[test]
@@ -160,8 +201,15 @@ fn with_two_keys_both_are_named_and_none_is_touched() {
     let scene = Scene::new();
     let other = scene.account.add_key(&scene.user);
     scene.account.last_used(&other, 3, "s3");
-    let run = scene.home.keyagent(ROTATE).fails_with("dev", &other, "aws iam delete-access-key");
-    assert!(run.stderr.contains(&scene.user.access_key_id) && run.stderr.contains("with s3"), "{}", run.stderr);
+    let run = scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("dev", &other, "aws iam delete-access-key");
+    assert!(
+        run.stderr.contains(&scene.user.access_key_id) && run.stderr.contains("with s3"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(scene.account.keys().len(), 2);
     assert!(scene.account.keys().values().all(|status| status == "Active"));
 }
@@ -170,13 +218,32 @@ fn with_two_keys_both_are_named_and_none_is_touched() {
 fn a_lost_reply_to_create_access_key_is_settled_by_recover() {
     let scene = Scene::new();
     let before = scene.home.credentials();
-    scene.account.fault(&json!({ "action": "CreateAccessKey", "when": "after", "drop": true }));
-    scene.home.keyagent(ROTATE).fails_with("dev", "unknown", "keyagent recover");
+    scene
+        .account
+        .fault(&json!({ "action": "CreateAccessKey", "when": "after", "drop": true }));
+    scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("dev", "unknown", "keyagent recover");
     assert_eq!(scene.account.keys().len(), 2, "the call took effect");
-    assert_eq!(scene.account.calls().iter().filter(|call| call.action == "CreateAccessKey").count(), 1);
+    assert_eq!(
+        scene
+            .account
+            .calls()
+            .iter()
+            .filter(|call| call.action == "CreateAccessKey")
+            .count(),
+        1
+    );
     scene.the_cli_is_let_in();
-    scene.home.keyagent(ROTATE).fails_with("dev", "interrupted", "keyagent recover");
-    scene.home.keyagent(&["recover"]).fails_with("recover", "no terminal", "keyagent recover --yes");
+    scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("dev", "interrupted", "keyagent recover");
+    scene
+        .home
+        .keyagent(&["recover"])
+        .fails_with("recover", "no terminal", "keyagent recover --yes");
     scene.home.keyagent(&["recover", "--yes"]).exits(0);
     scene.nothing_has_changed(&before);
     scene.home.keyagent(ROTATE).exits(0);
@@ -186,10 +253,15 @@ fn a_lost_reply_to_create_access_key_is_settled_by_recover() {
 #[test]
 fn an_orphan_that_somebody_has_used_is_not_touched() {
     let scene = Scene::new();
-    scene.account.fault(&json!({ "action": "CreateAccessKey", "when": "after", "drop": true }));
+    scene
+        .account
+        .fault(&json!({ "action": "CreateAccessKey", "when": "after", "drop": true }));
     scene.home.keyagent(ROTATE).exits(2);
     scene.account.last_used(&scene.new_key().unwrap(), 0, "s3");
-    scene.home.keyagent(&["recover", "--yes"]).fails_with("recover", "it has been used", "keyagent status");
+    scene
+        .home
+        .keyagent(&["recover", "--yes"])
+        .fails_with("recover", "it has been used", "keyagent status");
     assert_eq!(scene.account.keys().len(), 2);
 }
 
@@ -198,8 +270,13 @@ fn a_call_that_never_arrived_is_forgotten_once_awss_list_is_settled() {
     let scene = Scene::new();
     let before = scene.home.credentials();
     scene.home.settings("verify_every = 20ms\nverify_for = 1s");
-    scene.account.fault(&json!({ "action": "CreateAccessKey", "drop": true }));
-    scene.home.keyagent(ROTATE).fails_with("dev", "unknown", "keyagent recover");
+    scene
+        .account
+        .fault(&json!({ "action": "CreateAccessKey", "drop": true }));
+    scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("dev", "unknown", "keyagent recover");
     std::thread::sleep(std::time::Duration::from_millis(1100));
     scene.home.keyagent(&["recover", "--yes"]).exits(0);
     scene.nothing_has_changed(&before);
@@ -208,11 +285,19 @@ fn a_call_that_never_arrived_is_forgotten_once_awss_list_is_settled() {
 #[test]
 fn when_the_old_key_cannot_be_made_inactive_recover_does_it_later() {
     let scene = Scene::new();
-    scene.account.fault(&json!({ "action": "UpdateAccessKey", "times": 2, "status": 403, "code": "AccessDenied" }));
-    scene.home.keyagent(ROTATE).fails_with("dev", "iam:UpdateAccessKey", "ask for");
+    scene
+        .account
+        .fault(&json!({ "action": "UpdateAccessKey", "times": 2, "status": 403, "code": "AccessDenied" }));
+    scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("dev", "iam:UpdateAccessKey", "ask for");
     scene.the_cli_is_let_in();
     assert_eq!(scene.account.keys()[&scene.user.access_key_id], "Active");
-    scene.home.keyagent(&["recover", "--yes"]).fails_with("recover", "iam:UpdateAccessKey", "ask for");
+    scene
+        .home
+        .keyagent(&["recover", "--yes"])
+        .fails_with("recover", "iam:UpdateAccessKey", "ask for");
     scene.home.keyagent(&["recover", "--yes"]).exits(0);
     assert_eq!(scene.account.keys()[&scene.user.access_key_id], "Inactive");
     scene.the_cli_is_let_in();
@@ -222,7 +307,9 @@ fn when_the_old_key_cannot_be_made_inactive_recover_does_it_later() {
 fn an_old_pair_that_another_program_put_back_is_replaced_again() {
     let scene = Scene::new();
     let before = scene.home.credentials();
-    scene.account.fault(&json!({ "action": "UpdateAccessKey", "times": 1, "status": 403, "code": "AccessDenied" }));
+    scene
+        .account
+        .fault(&json!({ "action": "UpdateAccessKey", "times": 1, "status": 403, "code": "AccessDenied" }));
     scene.home.keyagent(ROTATE).exits(2);
     scene.home.write_credentials(&before);
     scene.home.keyagent(&["recover", "--yes"]).exits(0);
@@ -236,10 +323,22 @@ fn shapes_that_awss_readers_see_differently_are_refused_before_a_key_is_made() {
     let scene = Scene::new();
     let (id, secret) = (&scene.user.access_key_id, &scene.user.secret_access_key);
     for (file, words) in [
-        (format!("[dev]\naws_access_key_id = {id} # mine\naws_secret_access_key = {secret}\n"), "line 2"),
-        (format!("[dev]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n  # note\n"), "line 4"),
-        (format!("[dev]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n[dev]\nregion = x\n"), "line 4"),
-        (format!("[ dev ]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"), "line 1"),
+        (
+            format!("[dev]\naws_access_key_id = {id} # mine\naws_secret_access_key = {secret}\n"),
+            "line 2",
+        ),
+        (
+            format!("[dev]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n  # note\n"),
+            "line 4",
+        ),
+        (
+            format!("[dev]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n[dev]\nregion = x\n"),
+            "line 4",
+        ),
+        (
+            format!("[ dev ]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n"),
+            "line 1",
+        ),
     ] {
         scene.home.write_credentials(&file);
         let run = scene.home.keyagent(ROTATE).fails_with("dev", words, "vi");
@@ -255,20 +354,42 @@ fn what_aws_refuses_is_told_in_three_lines_and_changes_nothing() {
     let scene = Scene::new();
     let before = scene.home.credentials();
     for (fault, cause, hint) in [
-        (json!({ "status": 403, "code": "AccessDenied", "message": "with an explicit deny" }), "a policy denies", "ask for"),
-        (json!({ "status": 200, "body": "<html>sign in</html>" }), "not one of AWS's", "login page"),
-        (json!({ "status": 200, "body": "<GetCallerIdentityResp", "content_type": "text/xml" }), "not one of AWS's", "proxy"),
-        (json!({ "status": 403, "code": "InvalidClientTokenId" }), "[InvalidClientTokenId]", "aws configure"),
+        (
+            json!({ "status": 403, "code": "AccessDenied", "message": "with an explicit deny" }),
+            "a policy denies",
+            "ask for",
+        ),
+        (
+            json!({ "status": 200, "body": "<html>sign in</html>" }),
+            "not one of AWS's",
+            "login page",
+        ),
+        (
+            json!({ "status": 200, "body": "<GetCallerIdentityResp", "content_type": "text/xml" }),
+            "not one of AWS's",
+            "proxy",
+        ),
+        (
+            json!({ "status": 403, "code": "InvalidClientTokenId" }),
+            "[InvalidClientTokenId]",
+            "aws configure",
+        ),
     ] {
         let mut fault = fault;
         fault["action"] = json!("GetCallerIdentity");
         scene.account.fault(&fault);
-        let run = scene.home.keyagent(ROTATE).fails_with("cannot rotate", cause, hint);
+        let run = scene
+            .home
+            .keyagent(ROTATE)
+            .fails_with("cannot rotate", cause, hint);
         scene.no_secret_in(&run);
         scene.nothing_has_changed(&before);
     }
     scene.account.set(&json!({ "skew": 3600 }));
-    scene.home.keyagent(ROTATE).fails_with("cannot rotate", "clock", "set-ntp");
+    scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("cannot rotate", "clock", "set-ntp");
     scene.account.set(&json!({ "skew": 0 }));
     scene.nothing_has_changed(&before);
 }
@@ -279,16 +400,26 @@ fn without_a_network_nothing_is_changed() {
     let before = scene.home.credentials();
     let home = Home::new();
     home.write_credentials(&before);
-    home.keyagent(ROTATE).fails_with("cannot rotate", "cannot be reached", "HTTPS_PROXY");
+    home.keyagent(ROTATE)
+        .fails_with("cannot rotate", "cannot be reached", "HTTPS_PROXY");
     assert_eq!(home.credentials(), before);
 }
 
 #[test]
 fn a_profile_that_is_unknown_or_holds_no_key_says_so() {
     let scene = Scene::new();
-    scene.home.keyagent(&["rotate", "-p", "dve", "--yes"]).fails_with("no profile dve", "neither", "-p dev");
-    scene.home.write(".aws/config", "[profile sso]\nsso_session = corp\n");
-    scene.home.keyagent(&["rotate", "-p", "sso", "--yes"]).fails_with("no key to rotate", "SSO", "keyagent status");
+    scene
+        .home
+        .keyagent(&["rotate", "-p", "dve", "--yes"])
+        .fails_with("no profile dve", "neither", "-p dev");
+    scene
+        .home
+        .write(".aws/config", "[profile sso]\nsso_session = corp\n");
+    scene.home.keyagent(&["rotate", "-p", "sso", "--yes"]).fails_with(
+        "no key to rotate",
+        "SSO",
+        "keyagent status",
+    );
 }
 
 #[cfg(unix)]
@@ -305,7 +436,10 @@ fn a_folder_that_cannot_be_written_is_found_before_a_key_is_made() {
         // Root writes everywhere: the rights of a folder prove nothing for it.
         std::fs::remove_file(&probe).unwrap();
     } else {
-        scene.home.keyagent(ROTATE).fails_with("cannot rotate", "write into", "ls -ld");
+        scene
+            .home
+            .keyagent(ROTATE)
+            .fails_with("cannot rotate", "write into", "ls -ld");
         scene.nothing_has_changed(&before);
     }
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();

@@ -13,7 +13,12 @@ pub(super) fn translate<E>(action: &'static str, error: &SdkError<E, HttpRespons
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let new = |kind, code: Option<&str>, message: String| Error { action, kind, code: code.map(Into::into), message };
+    let new = |kind, code: Option<&str>, message: String| Error {
+        action,
+        kind,
+        code: code.map(Into::into),
+        message,
+    };
     match error {
         SdkError::ServiceError(context) => {
             let code = context.err().code().filter(|code| !code.is_empty());
@@ -21,19 +26,26 @@ where
             let status = context.raw().status().as_u16();
             match code {
                 Some(code) => new(kind_of(code, &message, status), Some(code), message),
-                None if status >= 500 => new(ErrorKind::ServiceFailure, None, format!("AWS answered HTTP {status}")),
+                None if status >= 500 => new(
+                    ErrorKind::ServiceFailure,
+                    None,
+                    format!("AWS answered HTTP {status}"),
+                ),
                 None => unreadable(action, status),
             }
         }
         SdkError::ResponseError(context) => unreadable(action, context.raw().status().as_u16()),
         SdkError::TimeoutError(_) => new(ErrorKind::TimedOut, None, "no reply came in time".into()),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-            new(ErrorKind::TimedOut, None, "no connection or reply came in time".into())
-        }
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => new(
+            ErrorKind::TimedOut,
+            None,
+            "no connection or reply came in time".into(),
+        ),
         SdkError::DispatchFailure(failure) => {
             let connector = failure.as_connector_error();
             let mut cause = connector.and_then(|error| error.source());
-            let mut message = connector.map_or_else(|| "the call could not be sent".into(), ToString::to_string);
+            let mut message =
+                connector.map_or_else(|| "the call could not be sent".into(), ToString::to_string);
             // The innermost reason is the one that helps: "Connection refused", "UnknownIssuer".
             while let Some(error) = cause {
                 message = error.to_string();
@@ -41,13 +53,18 @@ where
             }
             new(ErrorKind::Unreachable, None, message)
         }
-        other => new(ErrorKind::Unreachable, None, innermost(other)),
+        SdkError::ConstructionFailure(_) | _ => new(ErrorKind::Unreachable, None, innermost(error)),
     }
 }
 
 fn unreadable(action: &'static str, status: u16) -> Error {
     let message = format!("the answer (HTTP {status}) is not one of AWS's");
-    Error { action, kind: ErrorKind::Unreadable, code: None, message }
+    Error {
+        action,
+        kind: ErrorKind::Unreadable,
+        code: None,
+        message,
+    }
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {
@@ -71,9 +88,9 @@ fn kind_of(code: &str, message: &str, status: u16) -> ErrorKind {
             ErrorKind::SignatureDoesNotMatch
         }
         "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => ErrorKind::RequestExpired,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            ErrorKind::AccessDenied { explicit: message.contains("explicit deny") }
-        }
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => ErrorKind::AccessDenied {
+            explicit: message.contains("explicit deny"),
+        },
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
             ErrorKind::InvalidClientTokenId
         }
@@ -96,10 +113,30 @@ mod tests {
     fn codes_become_kinds() {
         for (code, message, status, kind) in [
             ("InvalidClientTokenId", "", 403, ErrorKind::InvalidClientTokenId),
-            ("SignatureDoesNotMatch", "Signature expired: x is now earlier than y", 403, ErrorKind::RequestExpired),
-            ("SignatureDoesNotMatch", "The request signature we calculated", 403, ErrorKind::SignatureDoesNotMatch),
-            ("AccessDenied", "with an explicit deny in a policy", 403, ErrorKind::AccessDenied { explicit: true }),
-            ("AccessDenied", "no identity-based policy allows", 403, ErrorKind::AccessDenied { explicit: false }),
+            (
+                "SignatureDoesNotMatch",
+                "Signature expired: x is now earlier than y",
+                403,
+                ErrorKind::RequestExpired,
+            ),
+            (
+                "SignatureDoesNotMatch",
+                "The request signature we calculated",
+                403,
+                ErrorKind::SignatureDoesNotMatch,
+            ),
+            (
+                "AccessDenied",
+                "with an explicit deny in a policy",
+                403,
+                ErrorKind::AccessDenied { explicit: true },
+            ),
+            (
+                "AccessDenied",
+                "no identity-based policy allows",
+                403,
+                ErrorKind::AccessDenied { explicit: false },
+            ),
             ("LimitExceeded", "", 409, ErrorKind::LimitExceeded),
             ("Throttling", "", 400, ErrorKind::Throttled),
             ("InternalFailure", "", 500, ErrorKind::ServiceFailure),

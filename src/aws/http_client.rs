@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 
 /// The certificates cannot be used.
@@ -39,7 +39,10 @@ pub enum Error {
 pub(super) fn http_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, Error> {
     let mut trusted = TrustStore::default();
     if let Some(path) = ca_bundle {
-        let pem = std::fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+        let pem = std::fs::read(path).map_err(|source| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         if memchr::memmem::find(&pem, b"-----BEGIN CERTIFICATE-----").is_none() {
             return Err(Error::NoCertificate(path.to_owned()));
         }
@@ -53,14 +56,19 @@ pub(super) fn http_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, 
     let connectors: Mutex<Vec<(String, SharedHttpConnector)>> = Mutex::default();
     Ok(http_client_fn(move |settings, components| {
         let name = format!("{settings:?}");
-        let mut connectors = connectors.lock().expect("no thread panics while it makes a connector");
+        let mut connectors = connectors
+            .lock()
+            .expect("no thread panics while it makes a connector");
         if let Some((_, connector)) = connectors.iter().find(|(known, _)| *known == name) {
             return connector.clone();
         }
-        let mut builder =
-            Connector::builder().connector_settings(settings.clone()).proxy_config(ProxyConfig::from_env());
+        let mut builder = Connector::builder()
+            .connector_settings(settings.clone())
+            .proxy_config(ProxyConfig::from_env());
         builder.set_sleep_impl(components.sleep_impl());
-        let tls = builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context.clone());
+        let tls = builder
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(context.clone());
         let connector = SharedHttpConnector::new(tls.build());
         connectors.push((name, connector.clone()));
         connector

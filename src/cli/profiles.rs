@@ -46,7 +46,8 @@ pub fn load(environment: &Environment) -> Result<Loaded, Problem> {
     }
     let is_there = credentials.is_some();
     let credentials = credentials.unwrap_or_else(|| Document::parse(Vec::new()));
-    let profiles = profile::profiles(&credentials, config.as_ref()).map_err(|error| unparsable(&error, &locations))?;
+    let profiles =
+        profile::profiles(&credentials, config.as_ref()).map_err(|error| unparsable(&error, &locations))?;
     if profiles.is_empty() {
         let empty = credentials.to_bytes().trim_ascii().is_empty();
         let why = match (is_there, empty) {
@@ -56,7 +57,12 @@ pub fn load(environment: &Environment) -> Result<Loaded, Problem> {
         };
         return Err(no_profiles(&locations, why));
     }
-    Ok(Loaded { locations, credentials, config, profiles })
+    Ok(Loaded {
+        locations,
+        credentials,
+        config,
+        profiles,
+    })
 }
 
 /// The names that were typed, or else `AWS_PROFILE`, or else `default`, as in the AWS CLI.
@@ -76,8 +82,11 @@ pub fn chosen(typed: &[String], environment: &Environment) -> Vec<String> {
 pub fn named<'a>(loaded: &'a Loaded, names: &[String]) -> Result<Vec<&'a Profile>, Problem> {
     let mut found: Vec<&Profile> = Vec::with_capacity(names.len());
     for name in names {
-        let profile =
-            loaded.profiles.iter().find(|profile| profile.name == *name).ok_or_else(|| unknown(loaded, name))?;
+        let profile = loaded
+            .profiles
+            .iter()
+            .find(|profile| profile.name == *name)
+            .ok_or_else(|| unknown(loaded, name))?;
         if !found.iter().any(|other| other.name == profile.name) {
             found.push(profile);
         }
@@ -87,11 +96,20 @@ pub fn named<'a>(loaded: &'a Loaded, names: &[String]) -> Result<Vec<&'a Profile
 
 /// A missing file is none; everything else that keeps it from being read is a problem.
 fn read(path: &Path) -> Result<Option<Document>, Problem> {
-    let fail = |cause: String, hint: String| Err(Problem::new(format!("cannot read {}", path.display()), cause, hint));
+    let fail = |cause: String, hint: String| {
+        Err(Problem::new(
+            format!("cannot read {}", path.display()),
+            cause,
+            hint,
+        ))
+    };
     let shown = quoted(path);
     match location::read(path) {
         Ok(document) if document.to_bytes().len() > LARGEST_FILE => fail(
-            format!("it is no file of profiles: it has {} MB", document.to_bytes().len().div_ceil(1_000_000)),
+            format!(
+                "it is no file of profiles: it has {} MB",
+                document.to_bytes().len().div_ceil(1_000_000)
+            ),
             format!("ls -l {shown}"),
         ),
         Ok(document) => Ok(Some(document)),
@@ -140,17 +158,28 @@ fn unknown(loaded: &Loaded, name: &str) -> Problem {
     let hint = match near.as_slice() {
         [] => {
             let shown: Vec<&str> = names().take(10).collect();
-            let more = if names().count() > shown.len() { ", …" } else { "" };
+            let more = if names().count() > shown.len() {
+                ", …"
+            } else {
+                ""
+            };
             format!("there are: {}{more}", shown.join(", "))
         }
         [first, others @ ..] => {
-            let others: String = others.iter().map(|other| format!(" or -p {}", word(other))).collect();
+            let others: String = others
+                .iter()
+                .map(|other| format!(" or -p {}", word(other)))
+                .collect();
             format!("-p {}{others}", word(first))
         }
     };
     Problem::new(
         format!("there is no profile {name}"),
-        format!("neither {} nor {} has it", loaded.locations.credentials.display(), loaded.locations.config.display()),
+        format!(
+            "neither {} nor {} has it",
+            loaded.locations.credentials.display(),
+            loaded.locations.config.display()
+        ),
         hint,
     )
 }
@@ -163,7 +192,11 @@ pub fn quoted(path: &Path) -> String {
 /// A word as a POSIX shell takes it: in single quotes unless it needs none.
 pub fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -192,18 +225,27 @@ mod tests {
     fn bad_files_are_told_in_three_lines() {
         assert!(problem(None).hint.starts_with("aws configure"));
         assert_eq!(problem(Some(b"\n \n")).cause, "the file is empty");
-        assert_eq!(problem(Some(b"# nothing\n")).cause, "the file has no section such as [default]");
+        assert_eq!(
+            problem(Some(b"# nothing\n")).cause,
+            "the file has no section such as [default]"
+        );
         assert_eq!(problem(Some(b"[a]\nb=\xff")).cause, "line 2 is not UTF-8 text");
         assert!(problem(Some(b"[a]\nwJalrXUtn\n")).cause.starts_with("line 2"));
         assert!(!problem(Some(b"[a]\nwJalrXUtn\n")).cause.contains("wJal"));
-        assert_eq!(problem(Some(&vec![b'x'; 10_000_000])).cause, "it is no file of profiles: it has 10 MB");
+        assert_eq!(
+            problem(Some(&vec![b'x'; 10_000_000])).cause,
+            "it is no file of profiles: it has 10 MB"
+        );
     }
 
     #[test]
     fn a_folder_in_the_place_of_the_file_is_named() {
         let (home, environment) = home(None, None);
         std::fs::create_dir(home.path().join(".aws/credentials")).unwrap();
-        assert_eq!(load(&environment).unwrap_err().cause, "it is a folder, not a file");
+        assert_eq!(
+            load(&environment).unwrap_err().cause,
+            "it is a folder, not a file"
+        );
     }
 
     #[test]
@@ -217,9 +259,18 @@ mod tests {
         let (_home, environment) = home(Some(b"[dev]\na=b\n[prod]\na=b\n"), None);
         let loaded = load(&environment).unwrap();
         assert_eq!(named(&loaded, &["dve".into()]).unwrap_err().hint, "-p dev");
-        assert_eq!(named(&loaded, &["zzzzzzz".into()]).unwrap_err().hint, "there are: dev, prod");
+        assert_eq!(
+            named(&loaded, &["zzzzzzz".into()]).unwrap_err().hint,
+            "there are: dev, prod"
+        );
         let found = named(&loaded, &["prod".into(), "dev".into(), "prod".into()]).unwrap();
-        assert_eq!(found.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>(), ["prod", "dev"]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|profile| profile.name.as_str())
+                .collect::<Vec<_>>(),
+            ["prod", "dev"]
+        );
     }
 
     #[test]

@@ -39,12 +39,21 @@ impl Workplace {
         let settings = load_settings(environment)?;
         let state_folder = settings::state_folder(environment)
             .map_err(|error| Problem::new(what(), error.to_string(), "export HOME"))?;
-        let fail = |error: run::Error| Problem { error: what(), ..error.problem("-") };
-        let lock = run::lock(&state_folder, &format!("keyagent {command}")).map_err(|error| fail(error.into()))?;
+        let fail = |error: run::Error| Problem {
+            error: what(),
+            ..error.problem("-")
+        };
+        let lock =
+            run::lock(&state_folder, &format!("keyagent {command}")).map_err(|error| fail(error.into()))?;
         let journal = Journal::open(&state_folder).map_err(|error| fail(error.into()))?;
         let store = secret_store::open(settings.defaults().secret_store, &state_folder, environment)
             .map_err(|error| fail(error.into()))?;
-        Ok(Self { settings, store, journal, _lock: lock })
+        Ok(Self {
+            settings,
+            store,
+            journal,
+            _lock: lock,
+        })
     }
 }
 
@@ -55,7 +64,11 @@ impl Workplace {
 /// When a file cannot be read or a line in it is no setting.
 pub fn load_settings(environment: &Environment) -> Result<AllSettings, Problem> {
     AllSettings::load(environment).map_err(|error| {
-        Problem::new("cannot take the settings", error.to_string(), "mend that line; the README lists all settings")
+        Problem::new(
+            "cannot take the settings",
+            error.to_string(),
+            "mend that line; the README lists all settings",
+        )
     })
 }
 
@@ -70,9 +83,14 @@ pub async fn client(
     ca_bundle: Option<&str>,
     key: &AccessKey,
 ) -> Result<Client, Problem> {
-    let connections = Connections::open(environment, ca_bundle.map(std::path::Path::new)).map_err(|error| {
-        Problem::new("cannot connect to AWS", error.to_string(), "check AWS_CA_BUNDLE, or ca_bundle in the config file")
-    })?;
+    let connections =
+        Connections::open(environment, ca_bundle.map(std::path::Path::new)).map_err(|error| {
+            Problem::new(
+                "cannot connect to AWS",
+                error.to_string(),
+                "check AWS_CA_BUNDLE, or ca_bundle in the config file",
+            )
+        })?;
     Ok(connections.client(profile, key).await)
 }
 
@@ -82,9 +100,16 @@ pub async fn client(
 ///
 /// When the system gives none.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Problem::new("cannot start", error.to_string(), "check the limits of this process: ulimit -a")
-    })
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Problem::new(
+                "cannot start",
+                error.to_string(),
+                "check the limits of this process: ulimit -a",
+            )
+        })
 }
 
 /// The contract's document of `rotate`, `undo` and `recover`.
@@ -115,12 +140,19 @@ struct ErrorReport {
 impl Report {
     /// An empty one.
     pub fn new(schema: &'static str) -> Self {
-        Self { schema, rotations: Vec::new(), errors: Vec::new() }
+        Self {
+            schema,
+            rotations: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
     /// Adds what became of a rotation.
     pub fn rotation(&mut self, rotation: &Rotation, grace_days: u32) {
-        let until = rotation.steps.last().filter(|_| rotation.state == State::OldKeyInactive);
+        let until = rotation
+            .steps
+            .last()
+            .filter(|_| rotation.state == State::OldKeyInactive);
         self.rotations.push(RotationReport {
             profiles: rotation.plan.profiles.clone(),
             old_access_key_id: rotation.plan.old_access_key_id.clone(),
@@ -134,7 +166,10 @@ impl Report {
     /// Adds a failure, and says it on stderr.
     pub fn error(&mut self, profile: &str, problem: Problem) {
         ui::problem(&problem);
-        self.errors.push(ErrorReport { profile: profile.to_owned(), problem });
+        self.errors.push(ErrorReport {
+            profile: profile.to_owned(),
+            problem,
+        });
     }
 
     /// Prints the document where JSON is wanted; the exit code says whether all went well.
@@ -144,17 +179,27 @@ impl Report {
             text.push('\n');
             ui::out(&text);
         }
-        if self.errors.is_empty() { exit_code::OK } else { exit_code::FAILED }
+        if self.errors.is_empty() {
+            exit_code::OK
+        } else {
+            exit_code::FAILED
+        }
     }
 }
 
 /// When the grace of a key ends.
 pub fn undo_until(inactive_since: Timestamp, grace_days: u32) -> Timestamp {
-    inactive_since.saturating_add(SignedDuration::from_hours(24 * i64::from(grace_days))).unwrap_or(Timestamp::MAX)
+    inactive_since
+        .saturating_add(SignedDuration::from_hours(24 * i64::from(grace_days)))
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// Shows a step on stderr as it is taken.
 pub fn show_step(step: &Step) {
-    let mark = if matches!(step.step, State::Aborting) { "!" } else { "-" };
+    let mark = if matches!(step.step, State::Aborting) {
+        "!"
+    } else {
+        "-"
+    };
     ui::note(&format!("  {mark} {}", step.result));
 }

@@ -35,8 +35,14 @@ pub fn note(text: &str) {
 /// Prints a problem in its three lines on stderr.
 pub fn problem(problem: &Problem) {
     let mut text = format!("{RED}error:{RED:#} {}\n", problem.error);
-    text.push_str(&format!("{BOLD}cause:{BOLD:#} {}\n", problem.cause.replace('\n', "\n       ")));
-    text.push_str(&format!("{BOLD}hint:{BOLD:#}  {}", problem.hint.replace('\n', "\n       ")));
+    text.push_str(&format!(
+        "{BOLD}cause:{BOLD:#} {}\n",
+        problem.cause.replace('\n', "\n       ")
+    ));
+    text.push_str(&format!(
+        "{BOLD}hint:{BOLD:#}  {}",
+        problem.hint.replace('\n', "\n       ")
+    ));
     note(&text);
 }
 
@@ -60,6 +66,9 @@ fn settle(result: io::Result<()>) {
     if let Err(error) = result
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        let _ = writeln!(anstream::stderr(), "error: cannot write to stdout\ncause: {error}");
+        let _ = writeln!(
+            anstream::stderr(),
+            "error: cannot write to stdout\ncause: {error}"
+        );
     }
 }

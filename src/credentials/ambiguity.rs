@@ -22,8 +22,14 @@ impl Pair {
     /// The edits that put `new` in place of the pair.
     pub fn replaced_by(&self, new: &AccessKey) -> [Edit; 2] {
         [
-            Edit { span: self.spans.0.clone(), value: new.id.as_str().to_owned() },
-            Edit { span: self.spans.1.clone(), value: new.secret.expose().to_owned() },
+            Edit {
+                span: self.spans.0.clone(),
+                value: new.id.as_str().to_owned(),
+            },
+            Edit {
+                span: self.spans.1.clone(),
+                value: new.secret.expose().to_owned(),
+            },
         ]
     }
 }
@@ -34,48 +40,88 @@ impl Pair {
 ///
 /// The line over which they do not agree, or for which one of them refuses the file.
 pub fn pairs_of(document: &Document, kind: FileKind, key: &AccessKey) -> Result<Vec<Pair>, LineError> {
-    let text = document.text().map_err(|line| LineError::new(line, "this is not UTF-8 text"))?;
+    let text = document
+        .text()
+        .map_err(|line| LineError::new(line, "this is not UTF-8 text"))?;
     if text.starts_with('\u{feff}') {
-        return Err(LineError::new(1, "the file begins with a byte order mark, which neither the SDKs nor the AWS CLI read"));
+        return Err(LineError::new(
+            1,
+            "the file begins with a byte order mark, which neither the SDKs nor the AWS CLI read",
+        ));
     }
-    let sdk = sdk_reader::read(text, kind)
-        .map_err(|error| LineError::new(error.line, format!("the AWS SDKs refuse the file: {}", error.why)))?;
-    let cli = botocore_reader::read(text, kind)
-        .map_err(|error| LineError::new(error.line, format!("the AWS CLI refuses the file: {}", error.why)))?;
+    let sdk = sdk_reader::read(text, kind).map_err(|error| {
+        LineError::new(error.line, format!("the AWS SDKs refuse the file: {}", error.why))
+    })?;
+    let cli = botocore_reader::read(text, kind).map_err(|error| {
+        LineError::new(error.line, format!("the AWS CLI refuses the file: {}", error.why))
+    })?;
     let holders = |sections: &[Section]| -> Vec<String> {
         let mentions = |section: &&Section| {
             let holds = |name: &str, half: &str| section.get(name).is_some_and(|p| p.value.contains(half));
             holds(ACCESS_KEY_ID, key.id.as_str()) || holds(SECRET_ACCESS_KEY, key.secret.expose())
         };
-        sections.iter().filter(mentions).map(|section| section.profile.clone()).collect()
+        sections
+            .iter()
+            .filter(mentions)
+            .map(|section| section.profile.clone())
+            .collect()
     };
     let mut names = holders(&sdk);
-    names.extend(holders(&cli).into_iter().filter(|name| !holders(&sdk).contains(name)));
-    names.iter().map(|name| pair(text, name, &sdk, &cli, key)).collect()
+    names.extend(
+        holders(&cli)
+            .into_iter()
+            .filter(|name| !holders(&sdk).contains(name)),
+    );
+    names
+        .iter()
+        .map(|name| pair(text, name, &sdk, &cli, key))
+        .collect()
 }
 
 /// One profile's pair, if both readers see it alike.
-fn pair(text: &str, name: &str, sdk: &[Section], cli: &[Section], key: &AccessKey) -> Result<Pair, LineError> {
+fn pair(
+    text: &str,
+    name: &str,
+    sdk: &[Section],
+    cli: &[Section],
+    key: &AccessKey,
+) -> Result<Pair, LineError> {
     let find = |sections: &[Section]| sections.iter().find(|section| section.profile == name).cloned();
     let (sdk, cli) = match (find(sdk), find(cli)) {
         (Some(sdk), Some(cli)) => (sdk, cli),
         (Some(section), None) => {
-            return Err(LineError::new(section.line, format!("the AWS CLI does not take this section as profile {name}")));
+            return Err(LineError::new(
+                section.line,
+                format!("the AWS CLI does not take this section as profile {name}"),
+            ));
         }
         (None, Some(section)) => {
-            return Err(LineError::new(section.line, "the AWS SDKs ignore this section: they do not take it as a profile"));
+            return Err(LineError::new(
+                section.line,
+                "the AWS SDKs ignore this section: they do not take it as a profile",
+            ));
         }
         (None, None) => unreachable!("the name comes from one of the two"),
     };
     let id = agreed(text, &sdk, &cli, ACCESS_KEY_ID)?;
     let secret = agreed(text, &sdk, &cli, SECRET_ACCESS_KEY)?;
     if id.value != key.id.as_str() {
-        return Err(LineError::new(id.line, "the key ID is not the one that this secret belongs to"));
+        return Err(LineError::new(
+            id.line,
+            "the key ID is not the one that this secret belongs to",
+        ));
     }
     if secret.value != key.secret.expose() {
-        return Err(LineError::new(secret.line, format!("profile {name} has another secret for the same key ID")));
+        return Err(LineError::new(
+            secret.line,
+            format!("profile {name} has another secret for the same key ID"),
+        ));
     }
-    Ok(Pair { profile: name.to_owned(), lines: (id.line, secret.line), spans: (id.span, secret.span) })
+    Ok(Pair {
+        profile: name.to_owned(),
+        lines: (id.line, secret.line),
+        spans: (id.span, secret.span),
+    })
 }
 
 /// One property on which both readers agree to the byte, on one line.
@@ -83,12 +129,23 @@ fn agreed(text: &str, sdk: &Section, cli: &Section, name: &str) -> Result<Proper
     let (sdk, cli) = match (sdk.get(name), cli.get(name)) {
         (Some(sdk), Some(cli)) => (sdk, cli),
         (Some(one), None) | (None, Some(one)) => {
-            return Err(LineError::new(one.line, format!("only one of AWS's readers finds {name} here")));
+            return Err(LineError::new(
+                one.line,
+                format!("only one of AWS's readers finds {name} here"),
+            ));
         }
-        (None, None) => return Err(LineError::new(sdk.line, format!("{name} is missing in this section"))),
+        (None, None) => {
+            return Err(LineError::new(
+                sdk.line,
+                format!("{name} is missing in this section"),
+            ));
+        }
     };
     if let Some(line) = sdk.continued_on.or(cli.continued_on) {
-        return Err(LineError::new(line, format!("this indented line is taken as a part of {name} by one of AWS's readers")));
+        return Err(LineError::new(
+            line,
+            format!("this indented line is taken as a part of {name} by one of AWS's readers"),
+        ));
     }
     if sdk.value != cli.value || sdk.span != cli.span {
         let line = text[cli.span.start..].lines().next().unwrap_or_default();
@@ -109,12 +166,17 @@ mod tests {
 
     fn key() -> AccessKey {
         let id = AccessKeyId::parse(&format!("AKIA{}", "Y34FZKBOKMUTVV7A")).unwrap();
-        AccessKey { id, secret: SecretAccessKey::new("s3cr3t/secret+x") }
+        AccessKey {
+            id,
+            secret: SecretAccessKey::new("s3cr3t/secret+x"),
+        }
     }
 
     /// `ID` and `SECRET` stand for the halves of the pair.
     fn pairs(file: &str) -> Result<Vec<Pair>, LineError> {
-        let file = file.replace("ID", key().id.as_str()).replace("SECRET", key().secret.expose());
+        let file = file
+            .replace("ID", key().id.as_str())
+            .replace("SECRET", key().secret.expose());
         pairs_of(&Document::parse(file), FileKind::Credentials, &key())
     }
 
@@ -133,8 +195,10 @@ mod tests {
             secret: SecretAccessKey::new("new"),
         };
         let edited = document.with(&pairs[0].replaced_by(&new));
-        let expected =
-            format!("# mine\r\n[dev]\r\nAWS_ACCESS_KEY_ID=  {} \r\n\r\naws_secret_access_key = new", new.id);
+        let expected = format!(
+            "# mine\r\n[dev]\r\nAWS_ACCESS_KEY_ID=  {} \r\n\r\naws_secret_access_key = new",
+            new.id
+        );
         assert_eq!(edited.to_bytes(), expected.as_bytes());
     }
 
@@ -142,7 +206,11 @@ mod tests {
     fn every_profile_with_the_pair_is_found_and_no_other() {
         let file = "[a]\naws_access_key_id=ID\naws_secret_access_key=SECRET\n[b]\naws_access_key_id=other\n\
                     aws_secret_access_key=x\n[c]\naws_access_key_id=ID\naws_secret_access_key=SECRET\n";
-        let names: Vec<_> = pairs(file).unwrap().into_iter().map(|pair| pair.profile).collect();
+        let names: Vec<_> = pairs(file)
+            .unwrap()
+            .into_iter()
+            .map(|pair| pair.profile)
+            .collect();
         assert_eq!(names, ["a", "c"]);
     }
 
@@ -151,7 +219,11 @@ mod tests {
         let id = "aws_access_key_id = ID\n";
         let secret = "aws_secret_access_key = SECRET\n";
         for (file, line, why) in [
-            (format!("[a]\naws_access_key_id = ID # mine\n{secret}"), 2, "comment"),
+            (
+                format!("[a]\naws_access_key_id = ID # mine\n{secret}"),
+                2,
+                "comment",
+            ),
             (format!("[a]\n{id}  # note\n{secret}"), 3, "indented"),
             (format!("[a]\n{id}{secret}[a]\nregion=x\n"), 4, "twice"),
             (format!("[a]\n{id}{id}{secret}"), 3, "twice"),
@@ -159,11 +231,19 @@ mod tests {
             (format!("[ a ]\n{id}{secret}"), 1, "CLI does not take"),
             (format!("[a]\n  {id}  {secret}"), 2, "SDKs refuse"),
             (format!("[a]\naws_access_key_id: ID\n{secret}"), 2, "SDKs refuse"),
-            (format!("[a]\naws_access_key_id = \"ID\"\n{secret}"), 2, "not the one"),
+            (
+                format!("[a]\naws_access_key_id = \"ID\"\n{secret}"),
+                2,
+                "not the one",
+            ),
             (format!("[profile a]\n{id}{secret}"), 1, "SDKs ignore"),
             (format!("\u{feff}[a]\n{id}{secret}"), 1, "byte order mark"),
             (format!("[a]\n{id}{secret}nonsense\n"), 4, "refuse"),
-            (format!("[a]\n{id}aws_secret_access_key = other\n"), 3, "another secret"),
+            (
+                format!("[a]\n{id}aws_secret_access_key = other\n"),
+                3,
+                "another secret",
+            ),
             (format!("[a]\n{id}"), 1, "missing"),
         ] {
             let error = pairs(&file).unwrap_err();

@@ -27,7 +27,10 @@ pub fn read(text: &str, kind: FileKind) -> Result<Vec<Section>, LineError> {
             && open
             && indent > indent_of_name
         {
-            let property = section.properties.last_mut().expect("an open property is in the section");
+            let property = section
+                .properties
+                .last_mut()
+                .expect("an open property is in the section");
             property.value.push('\n');
             property.value.push_str(value);
             property.continued_on.get_or_insert(number);
@@ -36,9 +39,16 @@ pub fn read(text: &str, kind: FileKind) -> Result<Vec<Section>, LineError> {
         indent_of_name = indent;
         if let Some(header) = header(value) {
             if sections.iter().any(|(name, _)| name == header) {
-                return Err(LineError::new(number, format!("the section [{header}] stands twice")));
+                return Err(LineError::new(
+                    number,
+                    format!("the section [{header}] stands twice"),
+                ));
             }
-            let section = Section { profile: String::new(), line: number, properties: Vec::new() };
+            let section = Section {
+                profile: String::new(),
+                line: number,
+                properties: Vec::new(),
+            };
             sections.push((header.to_owned(), section));
             open = false;
             continue;
@@ -54,7 +64,10 @@ pub fn read(text: &str, kind: FileKind) -> Result<Vec<Section>, LineError> {
             return Err(LineError::new(number, "there is no name before the `=`"));
         }
         if section.properties.iter().any(|property| property.name == name) {
-            return Err(LineError::new(number, format!("{name} stands twice in the section")));
+            return Err(LineError::new(
+                number,
+                format!("{name} stands twice in the section"),
+            ));
         }
         let value = strip(value);
         let start = offset_in(text, value);
@@ -69,13 +82,19 @@ pub fn read(text: &str, kind: FileKind) -> Result<Vec<Section>, LineError> {
     }
     Ok(sections
         .into_iter()
-        .filter_map(|(header, section)| Some(Section { profile: profile(&header, kind)?, ..section }))
+        .filter_map(|(header, section)| {
+            Some(Section {
+                profile: profile(&header, kind)?,
+                ..section
+            })
+        })
         .collect())
 }
 
 /// Python's text mode ends a line at `\n`, `\r\n` or a lone `\r`.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+    text.split('\n')
+        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 /// Python's `str.strip` also takes the four separators that Unicode counts as controls.

@@ -35,9 +35,8 @@ impl Document {
     ///
     /// The line's number, counted from 1.
     pub fn text(&self) -> Result<&str, usize> {
-        std::str::from_utf8(&self.bytes).map_err(|error| {
-            1 + memchr::memchr_iter(b'\n', &self.bytes[..error.valid_up_to()]).count()
-        })
+        std::str::from_utf8(&self.bytes)
+            .map_err(|error| 1 + memchr::memchr_iter(b'\n', &self.bytes[..error.valid_up_to()]).count())
     }
 
     /// The document with the edits made. Every byte outside their spans is the byte that was there.
@@ -93,8 +92,16 @@ mod tests {
     #[test]
     fn edits_may_come_in_any_order() {
         let document = Document::parse("ab=1\ncd=2\n");
-        let edited = document
-            .with(&[Edit { span: 8..9, value: "four".into() }, Edit { span: 3..4, value: String::new() }]);
+        let edited = document.with(&[
+            Edit {
+                span: 8..9,
+                value: "four".into(),
+            },
+            Edit {
+                span: 3..4,
+                value: String::new(),
+            },
+        ]);
         assert_eq!(edited.to_bytes(), b"ab=\ncd=four\n");
     }
 

@@ -84,12 +84,20 @@ pub fn find(kind: FileKind, path: &Path, key: &AccessKey) -> Result<Option<Place
     {
         return Ok(None);
     }
-    let pairs = pairs_of(&document, kind, key)
-        .map_err(|error| Error::Ambiguous { path: path.to_owned(), error })?;
+    let pairs = pairs_of(&document, kind, key).map_err(|error| Error::Ambiguous {
+        path: path.to_owned(),
+        error,
+    })?;
     if pairs.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Place { kind, path: path.to_owned(), pairs, digest: Digest::of(document.to_bytes()), document }))
+    Ok(Some(Place {
+        kind,
+        path: path.to_owned(),
+        pairs,
+        digest: Digest::of(document.to_bytes()),
+        document,
+    }))
 }
 
 /// Replaces `old` by `new` in one file, in every profile that holds it, in one rename.
@@ -114,7 +122,10 @@ pub async fn replace(kind: FileKind, path: &Path, old: &AccessKey, new: &AccessK
                 if missing > 4 {
                     not_found?;
                     let access_key_id = old.id.to_string();
-                    return Err(Error::NotThere { path: path.to_owned(), access_key_id });
+                    return Err(Error::NotThere {
+                        path: path.to_owned(),
+                        access_key_id,
+                    });
                 }
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -151,9 +162,16 @@ fn restore_late_edit(path: &Path, ours: &Document, theirs: Vec<u8>) -> Result<()
 ///
 /// [`Error::Unproven`].
 pub async fn prove(place: &Place, new: &AccessKey) -> Result<Document, Error> {
-    let edits: Vec<Edit> = place.pairs.iter().flat_map(|pair| pair.replaced_by(new)).collect();
+    let edits: Vec<Edit> = place
+        .pairs
+        .iter()
+        .flat_map(|pair| pair.replaced_by(new))
+        .collect();
     let edited = place.document.with(&edits);
-    let unproven = |why: String| Error::Unproven { path: place.path.clone(), why };
+    let unproven = |why: String| Error::Unproven {
+        path: place.path.clone(),
+        why,
+    };
     let (before, after) = match (place.document.text(), edited.text()) {
         (Ok(before), Ok(after)) => (before, after),
         (Err(line), _) | (_, Err(line)) => return Err(unproven(format!("line {line} is not text"))),
@@ -180,7 +198,9 @@ pub async fn prove(place: &Place, new: &AccessKey) -> Result<Document, Error> {
         .map_err(|error| unproven(format!("AWS's parser: {error}")))?;
     for ((profile, name), value) in &sdk {
         if theirs.get_profile(profile).and_then(|found| found.get(name)) != Some(value) {
-            return Err(unproven(format!("AWS's parser reads another {name} in profile {profile}")));
+            return Err(unproven(format!(
+                "AWS's parser reads another {name} in profile {profile}"
+            )));
         }
     }
     Ok(edited)
@@ -188,16 +208,19 @@ pub async fn prove(place: &Place, new: &AccessKey) -> Result<Document, Error> {
 
 type Properties = BTreeMap<(String, String), String>;
 
-fn properties(
-    sections: Result<Vec<super::Section>, LineError>,
-    path: &Path,
-) -> Result<Properties, Error> {
-    let sections = sections.map_err(|error| Error::Ambiguous { path: path.to_owned(), error })?;
+fn properties(sections: Result<Vec<super::Section>, LineError>, path: &Path) -> Result<Properties, Error> {
+    let sections = sections.map_err(|error| Error::Ambiguous {
+        path: path.to_owned(),
+        error,
+    })?;
     Ok(sections
         .into_iter()
         .flat_map(|section| {
             let profile = section.profile;
-            section.properties.into_iter().map(move |p| ((profile.clone(), p.name), p.value))
+            section
+                .properties
+                .into_iter()
+                .map(move |p| ((profile.clone(), p.name), p.value))
         })
         .collect())
 }
@@ -210,7 +233,8 @@ fn properties(
 pub async fn read_with_aws_parser(bytes: &[u8], kind: FileKind) -> Result<EnvConfigSections, String> {
     const CREDENTIALS: &str = "/credentials";
     const CONFIG: &str = "/config";
-    let mut files = std::collections::HashMap::from([(CREDENTIALS.into(), Vec::new()), (CONFIG.into(), Vec::new())]);
+    let mut files =
+        std::collections::HashMap::from([(CREDENTIALS.into(), Vec::new()), (CONFIG.into(), Vec::new())]);
     let name = match kind {
         FileKind::Credentials => CREDENTIALS,
         FileKind::Config => CONFIG,

@@ -72,13 +72,18 @@ pub fn read(path: &Path) -> Result<Document, ReadError> {
         Ok(bytes) => Ok(Document::parse(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ReadError::Missing(path.to_owned())),
         Err(_) if path.is_dir() => Err(ReadError::Folder(path.to_owned())),
-        Err(source) => Err(ReadError::Unreadable { path: path.to_owned(), source }),
+        Err(source) => Err(ReadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// `HOME`, on Windows `USERPROFILE`: the same order as the SDK's.
 fn home(environment: &Environment) -> Option<&Path> {
-    environment.get_path("HOME").or_else(|| environment.get_path("USERPROFILE"))
+    environment
+        .get_path("HOME")
+        .or_else(|| environment.get_path("USERPROFILE"))
 }
 
 #[cfg(test)]

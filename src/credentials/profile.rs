@@ -97,7 +97,9 @@ pub fn profiles(credentials: &Document, config: Option<&Document>) -> Result<Vec
 
 /// One file's sections as the SDK reads them, or else as botocore does.
 fn sections(document: &Document, kind: FileKind) -> Result<Vec<Section>, ProfilesError> {
-    let text = document.text().map_err(|line| ProfilesError::NotText { kind, line })?;
+    let text = document
+        .text()
+        .map_err(|line| ProfilesError::NotText { kind, line })?;
     sdk_reader::read(text, kind)
         .or_else(|error| botocore_reader::read(text, kind).map_err(|_| error))
         .map_err(|error| ProfilesError::Line { kind, error })
@@ -112,12 +114,18 @@ fn holds(get: impl Fn(&str) -> Option<(String, FileKind)>) -> Holds {
         (Some(id), Some(secret)) => (id, secret),
     };
     if id.0.is_empty() || secret.0.is_empty() {
-        let empty = if id.0.is_empty() { ACCESS_KEY_ID } else { SECRET_ACCESS_KEY };
+        let empty = if id.0.is_empty() {
+            ACCESS_KEY_ID
+        } else {
+            SECRET_ACCESS_KEY
+        };
         return Holds::NoLongTermKey(format!("{empty} is empty"));
     }
     let file = id.1;
     if file != secret.1 {
-        return Holds::NoLongTermKey("one half of the key is in the credentials file, the other in the config".into());
+        return Holds::NoLongTermKey(
+            "one half of the key is in the credentials file, the other in the config".into(),
+        );
     }
     match AccessKeyId::parse(&id.0) {
         Err(error) => Holds::NoLongTermKey(error.to_string()),
@@ -125,7 +133,10 @@ fn holds(get: impl Fn(&str) -> Option<(String, FileKind)>) -> Holds {
             Holds::NoLongTermKey("a temporary key with a session token, which ends by itself".into())
         }
         Ok(id) => {
-            let access_key = AccessKey { id, secret: SecretAccessKey::new(secret.0) };
+            let access_key = AccessKey {
+                id,
+                secret: SecretAccessKey::new(secret.0),
+            };
             Holds::LongTermKey { access_key, file }
         }
     }
@@ -155,7 +166,12 @@ fn other_source(get: impl Fn(&str) -> Option<(String, FileKind)>) -> String {
 /// Up to three names that a mistyped profile may have meant, the nearest first.
 pub fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut near: Vec<(usize, &str)> = names
-        .map(|name| (strsim::osa_distance(&typed.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::osa_distance(&typed.to_lowercase(), &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, _)| *distance <= 1 + typed.chars().count() / 3)
         .collect();
     near.sort();
@@ -182,7 +198,10 @@ mod tests {
 
     #[test]
     fn a_pair_in_either_file_is_a_key() {
-        let pair = format!("aws_access_key_id=AKIA{}\nAWS_SECRET_ACCESS_KEY = s\n", "Y34FZKBOKMUTVV7A");
+        let pair = format!(
+            "aws_access_key_id=AKIA{}\nAWS_SECRET_ACCESS_KEY = s\n",
+            "Y34FZKBOKMUTVV7A"
+        );
         for (credentials, config, expected) in [
             (format!("[dev]\n{pair}"), String::new(), FileKind::Credentials),
             (String::new(), format!("[profile dev]\n{pair}"), FileKind::Config),
@@ -196,7 +215,10 @@ mod tests {
 
     #[test]
     fn what_is_no_long_term_key_says_why() {
-        let temporary = format!("[a]\naws_access_key_id=ASIA{}\naws_secret_access_key=s", "Y34FZKBOKMUTVV7A");
+        let temporary = format!(
+            "[a]\naws_access_key_id=ASIA{}\naws_secret_access_key=s",
+            "Y34FZKBOKMUTVV7A"
+        );
         assert!(why(&temporary, "").contains("temporary"));
         assert!(why("", "[profile a]\nrole_arn=arn:x\nsource_profile=b").contains("profile b"));
         assert!(why("", "[profile a]\nsso_session=corp").contains("SSO (corp)"));

@@ -27,11 +27,19 @@ pub fn read(text: &str, kind: FileKind) -> Result<Vec<Section>, LineError> {
         }
         if line.starts_with('[') {
             let header = header(line).map_err(|why| LineError::new(number, why))?;
-            current = Some(raw.iter().position(|(name, _)| name == header).unwrap_or_else(|| {
-                let section = Section { profile: String::new(), line: number, properties: Vec::new() };
-                raw.push((header.to_owned(), section));
-                raw.len() - 1
-            }));
+            current = Some(
+                raw.iter()
+                    .position(|(name, _)| name == header)
+                    .unwrap_or_else(|| {
+                        let section = Section {
+                            profile: String::new(),
+                            line: number,
+                            properties: Vec::new(),
+                        };
+                        raw.push((header.to_owned(), section));
+                        raw.len() - 1
+                    }),
+            );
             property = None;
             continue;
         }
@@ -40,7 +48,10 @@ pub fn read(text: &str, kind: FileKind) -> Result<Vec<Section>, LineError> {
         };
         if line.starts_with(WHITESPACE) {
             let Some((index, has_subproperties)) = property else {
-                return Err(LineError::new(number, "an indented line continues a value, and there is none yet"));
+                return Err(LineError::new(
+                    number,
+                    "an indented line continues a value, and there is none yet",
+                ));
             };
             if has_subproperties {
                 split(line).map_err(|why| LineError::new(number, why))?;
@@ -68,7 +79,9 @@ pub fn read(text: &str, kind: FileKind) -> Result<Vec<Section>, LineError> {
 /// Turns section headers into profile names and drops what is no profile of this kind of file.
 fn normalize(raw: Vec<(String, Section)>, kind: FileKind) -> Vec<Section> {
     let replaces_default = kind == FileKind::Config
-        && raw.iter().any(|(header, _)| parts(header) == (Some("profile"), "default"));
+        && raw
+            .iter()
+            .any(|(header, _)| parts(header) == (Some("profile"), "default"));
     let mut sections: Vec<Section> = Vec::new();
     for (header, mut section) in raw {
         let profile = match (kind, parts(&header)) {
@@ -79,7 +92,9 @@ fn normalize(raw: Vec<(String, Section)>, kind: FileKind) -> Vec<Section> {
         if !is_identifier(profile) {
             continue;
         }
-        section.properties.retain(|property| is_identifier(&property.name));
+        section
+            .properties
+            .retain(|property| is_identifier(&property.name));
         section.profile = profile.to_owned();
         match sections.iter_mut().find(|other| other.profile == section.profile) {
             Some(other) => other.properties.append(&mut section.properties),
@@ -99,9 +114,8 @@ fn parts(header: &str) -> (Option<&str>, &str) {
 }
 
 fn is_identifier(name: &str) -> bool {
-    name.chars().all(|c| {
-        c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | '%' | '@' | ':' | '+')
-    })
+    name.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.' | '%' | '@' | ':' | '+'))
 }
 
 fn header(line: &str) -> Result<&str, &'static str> {
@@ -113,8 +127,9 @@ fn header(line: &str) -> Result<&str, &'static str> {
 }
 
 fn split(line: &str) -> Result<(&str, &str), &'static str> {
-    let (name, value) =
-        without_comment(line, true).split_once('=').ok_or("an `=` is missing between name and value")?;
+    let (name, value) = without_comment(line, true)
+        .split_once('=')
+        .ok_or("an `=` is missing between name and value")?;
     let name = name.trim_matches(WHITESPACE);
     if name.is_empty() {
         return Err("there is no name before the `=`");

@@ -7,7 +7,11 @@ impl Error {
     /// Tells the failure of a call. `what` is what could not be done, `profile` the profile whose key signed.
     pub fn problem(&self, what: impl Into<String>, profile: &str) -> Problem {
         let action = self.action;
-        let service = if action == "GetCallerIdentity" { "sts" } else { "iam" };
+        let service = if action == "GetCallerIdentity" {
+            "sts"
+        } else {
+            "iam"
+        };
         let (cause, hint) = match self.kind {
             ErrorKind::AccessDenied { explicit } => (
                 if explicit {
@@ -85,6 +89,9 @@ mod tests {
             message: "whatever AWS says".into(),
         };
         let problem = error.problem("cannot rotate profile dev", "dev");
-        assert_eq!(problem.cause, "a policy denies iam:CreateAccessKey to this key [AccessDenied]");
+        assert_eq!(
+            problem.cause,
+            "a policy denies iam:CreateAccessKey to this key [AccessDenied]"
+        );
     }
 }

@@ -113,18 +113,30 @@ impl Journal {
             Err(source) => return Err(Error::Read { path, source }),
         };
         let text = String::from_utf8_lossy(&bytes);
-        let mut journal = Self { path, rotations: Vec::new() };
+        let mut journal = Self {
+            path,
+            rotations: Vec::new(),
+        };
         let mut good = 0;
         for (index, line) in text.split_inclusive('\n').enumerate() {
             let is_last = good + line.len() == text.len();
-            let damaged = |why: String| Error::Damaged { path: state_folder.join("journal"), line: index + 1, why };
+            let damaged = |why: String| Error::Damaged {
+                path: state_folder.join("journal"),
+                line: index + 1,
+                why,
+            };
             match parse(line) {
                 Ok(raw) => {
-                    let version: Version = serde_json::from_str(raw.get()).map_err(|e| damaged(e.to_string()))?;
+                    let version: Version =
+                        serde_json::from_str(raw.get()).map_err(|e| damaged(e.to_string()))?;
                     if version.version > VERSION {
-                        return Err(Error::Newer { path: journal.path, version: version.version });
+                        return Err(Error::Newer {
+                            path: journal.path,
+                            version: version.version,
+                        });
                     }
-                    let record: Record = serde_json::from_str(raw.get()).map_err(|e| damaged(e.to_string()))?;
+                    let record: Record =
+                        serde_json::from_str(raw.get()).map_err(|e| damaged(e.to_string()))?;
                     journal.take(record).map_err(|error| damaged(error.to_string()))?;
                     good += line.len();
                 }
@@ -146,7 +158,10 @@ impl Journal {
     ///
     /// When there is none: names come from the journal itself.
     pub fn rotation(&self, id: &str) -> &Rotation {
-        self.rotations.iter().find(|rotation| rotation.id == id).expect("a rotation's name comes from the journal")
+        self.rotations
+            .iter()
+            .find(|rotation| rotation.id == id)
+            .expect("a rotation's name comes from the journal")
     }
 
     /// Makes an event durable. It has happened only when this returns.
@@ -155,21 +170,37 @@ impl Journal {
     ///
     /// See [`Error`].
     pub fn append(&mut self, rotation: &str, event: Event, at: Timestamp) -> Result<(), Error> {
-        let record = Record { version: VERSION, rotation: rotation.to_owned(), at, event };
+        let record = Record {
+            version: VERSION,
+            rotation: rotation.to_owned(),
+            at,
+            event,
+        };
         let raw = serde_json::value::to_raw_value(&record).expect("a record has string keys only");
-        let line = Line { checksum: checksum(raw.get()), record: &raw };
+        let line = Line {
+            checksum: checksum(raw.get()),
+            record: &raw,
+        };
         let mut text = serde_json::to_string(&line).expect("a line has string keys only");
         text.push('\n');
         fs_atomic::append(&self.path, text.as_bytes())?;
         let path = self.path.clone();
-        self.take(record).map_err(|error| Error::Damaged { path, line: 0, why: error.to_string() })
+        self.take(record).map_err(|error| Error::Damaged {
+            path,
+            line: 0,
+            why: error.to_string(),
+        })
     }
 
     fn take(&mut self, record: Record) -> Result<(), Impossible> {
-        let known = self.rotations.iter_mut().find(|rotation| rotation.id == record.rotation);
+        let known = self
+            .rotations
+            .iter_mut()
+            .find(|rotation| rotation.id == record.rotation);
         match (known, record.event) {
             (None, Event::Planned(plan)) => {
-                self.rotations.push(Rotation::planned(record.rotation, plan, record.at));
+                self.rotations
+                    .push(Rotation::planned(record.rotation, plan, record.at));
             }
             (Some(rotation), event) => *rotation = advance(rotation, &event, record.at)?,
             // The beginning was written by an older keyagent or lost: there is nothing to go on from.
@@ -213,8 +244,18 @@ mod tests {
 
     fn two_events(folder: &Path) -> Journal {
         let mut journal = Journal::open(folder).unwrap();
-        journal.append("r", Event::Planned(plan()), Timestamp::UNIX_EPOCH).unwrap();
-        journal.append("r", Event::Intended { effect: Effect::CreateKey }, Timestamp::UNIX_EPOCH).unwrap();
+        journal
+            .append("r", Event::Planned(plan()), Timestamp::UNIX_EPOCH)
+            .unwrap();
+        journal
+            .append(
+                "r",
+                Event::Intended {
+                    effect: Effect::CreateKey,
+                },
+                Timestamp::UNIX_EPOCH,
+            )
+            .unwrap();
         journal
     }
 
@@ -223,7 +264,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = two_events(folder.path());
         assert_eq!(journal.rotation("r").state, State::CreatingKey);
-        assert_eq!(Journal::open(folder.path()).unwrap().rotations(), journal.rotations());
+        assert_eq!(
+            Journal::open(folder.path()).unwrap().rotations(),
+            journal.rotations()
+        );
     }
 
     #[test]
@@ -237,8 +281,13 @@ mod tests {
             std::fs::write(&path, &whole[..length]).unwrap();
             let mut journal = Journal::open(folder.path()).unwrap();
             assert_eq!(journal.rotation("r").state, State::Planned, "cut at {length}");
-            journal.append("r", Event::Aborted, Timestamp::UNIX_EPOCH).unwrap();
-            assert_eq!(Journal::open(folder.path()).unwrap().rotation("r").state, State::Aborted);
+            journal
+                .append("r", Event::Aborted, Timestamp::UNIX_EPOCH)
+                .unwrap();
+            assert_eq!(
+                Journal::open(folder.path()).unwrap().rotation("r").state,
+                State::Aborted
+            );
         }
     }
 
@@ -249,7 +298,10 @@ mod tests {
         let path = folder.path().join("journal");
         let text = std::fs::read_to_string(&path).unwrap().replacen("ann", "bob", 1);
         std::fs::write(&path, text).unwrap();
-        assert!(matches!(Journal::open(folder.path()), Err(Error::Damaged { line: 1, .. })));
+        assert!(matches!(
+            Journal::open(folder.path()),
+            Err(Error::Damaged { line: 1, .. })
+        ));
     }
 
     #[test]
@@ -258,7 +310,10 @@ mod tests {
         let record = r#"{"version":2,"rotation":"r","something":"new"}"#;
         let line = format!("{{\"checksum\":\"{}\",\"record\":{record}}}\n", checksum(record));
         std::fs::write(folder.path().join("journal"), line).unwrap();
-        assert!(matches!(Journal::open(folder.path()), Err(Error::Newer { version: 2, .. })));
+        assert!(matches!(
+            Journal::open(folder.path()),
+            Err(Error::Newer { version: 2, .. })
+        ));
     }
 
     #[cfg(unix)]
@@ -267,7 +322,13 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         two_events(folder.path());
-        let mode = folder.path().join("journal").metadata().unwrap().permissions().mode();
+        let mode = folder
+            .path()
+            .join("journal")
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }

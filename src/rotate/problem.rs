@@ -24,7 +24,8 @@ impl Error {
             Self::SecretStore(error) => secret_store_hint(error),
             Self::File(error) => file_hint(error),
             Self::Root { .. } => {
-                "root's keys are to be deleted, not rotated (CIS 1.4): sign in as root, Security credentials".into()
+                "root's keys are to be deleted, not rotated (CIS 1.4): sign in as root, Security credentials"
+                    .into()
             }
             Self::NotAUser { .. } => "rotate the profile whose long-term key it is: keyagent status".into(),
             Self::NotInFiles(_) => format!("enter the pair again: aws configure --profile {profile}"),
@@ -42,7 +43,13 @@ impl Error {
 
 /// The choice is the user's: both are named, with all that speaks for and against each.
 fn two_keys(error: &Error, what: String, profile: &str, current: &KeyInUse, other: &KeyInUse) -> Problem {
-    let cause = format!("{error}:\n{} (this profile's), {}\n{}, {}", current.access_key_id, use_of(current), other.access_key_id, use_of(other));
+    let cause = format!(
+        "{error}:\n{} (this profile's), {}\n{}, {}",
+        current.access_key_id,
+        use_of(current),
+        other.access_key_id,
+        use_of(other)
+    );
     let hint = format!(
         "if nothing needs {id} any more, free its place:\naws iam delete-access-key --access-key-id {id} --profile {profile}",
         id = other.access_key_id
@@ -59,7 +66,12 @@ fn use_of(key: &KeyInUse) -> String {
         Err(_) => format!("{status}, last use unknown"),
         Ok(None) => format!("{status}, no use recorded"),
         Ok(Some(used)) => {
-            format!("{status}, last used {} with {} in {}", used.date.strftime("%Y-%m-%d %H:%M"), used.service, used.region)
+            format!(
+                "{status}, last used {} with {} in {}",
+                used.date.strftime("%Y-%m-%d %H:%M"),
+                used.service,
+                used.region
+            )
         }
     }
 }
@@ -67,9 +79,15 @@ fn use_of(key: &KeyInUse) -> String {
 fn install_hint(error: &install::Error) -> String {
     match error {
         install::Error::Ambiguous { path, error } => {
-            format!("mend that line: \"${{EDITOR:-vi}}\" +{} {}", error.line, path.display())
+            format!(
+                "mend that line: \"${{EDITOR:-vi}}\" +{} {}",
+                error.line,
+                path.display()
+            )
         }
-        install::Error::Read(_) | install::Error::NotThere { .. } => "see what the files hold: keyagent status".into(),
+        install::Error::Read(_) | install::Error::NotThere { .. } => {
+            "see what the files hold: keyagent status".into()
+        }
         install::Error::Unproven { .. } => "please report this shape of file; nothing was changed".into(),
         install::Error::File(error) => file_hint(error),
     }
@@ -77,7 +95,10 @@ fn install_hint(error: &install::Error) -> String {
 
 fn file_hint(error: &fs_atomic::Error) -> String {
     match error {
-        fs_atomic::Error::Io { path, .. } => format!("check the space and the rights: df -h and ls -ld {}", path.display()),
+        fs_atomic::Error::Io { path, .. } => format!(
+            "check the space and the rights: df -h and ls -ld {}",
+            path.display()
+        ),
         fs_atomic::Error::Changed(_) => "let the other program finish, then try again".into(),
         fs_atomic::Error::Locked { .. } => "wait for it to finish, then try again".into(),
     }

@@ -83,16 +83,22 @@ pub fn reconcile(state: State, intent: Option<Effect>, seen: Observation) -> Dec
             (FilesHold::NewPair, KeyIs::Absent | KeyIs::Inactive) if seen.old_key == KeyIs::Active => {
                 Stop("the files hold the new key, which AWS refuses, while the old one is active")
             }
-            (FilesHold::NewPair, _) => Stop("the files hold the new key, and AWS could not be asked about it"),
+            (FilesHold::NewPair, _) => {
+                Stop("the files hold the new key, and AWS could not be asked about it")
+            }
             // Some of several files may be done: the point of no return is passed.
             (FilesHold::OldPair, KeyIs::Active)
                 if intent == Some(Effect::Install) && state != State::Aborting && seen.new_secret_in_hand =>
             {
                 RollForward(State::KeyVerified)
             }
-            (FilesHold::Unreadable, _) => Stop("a file of the rotation cannot be read, so nothing is touched"),
+            (FilesHold::Unreadable, _) => {
+                Stop("a file of the rotation cannot be read, so nothing is touched")
+            }
             (_, KeyIs::Unknown | KeyIs::Several) => Stop("AWS could not be asked about the new key"),
-            (FilesHold::OldPair | FilesHold::AnotherPair | FilesHold::Nothing, _) if seen.new_key_in_a_file => {
+            (FilesHold::OldPair | FilesHold::AnotherPair | FilesHold::Nothing, _)
+                if seen.new_key_in_a_file =>
+            {
                 Stop("some of the files hold the new key, and others do not")
             }
             (FilesHold::OldPair | FilesHold::AnotherPair | FilesHold::Nothing, _) => BackOut,
@@ -100,12 +106,18 @@ pub fn reconcile(state: State, intent: Option<Effect>, seen: Observation) -> Dec
         State::Installed | State::OldKeyInactive => match (seen.files, seen.new_key) {
             (FilesHold::NewPair, KeyIs::Active) if state == State::OldKeyInactive => Nothing,
             (FilesHold::NewPair, KeyIs::Active) => RollForward(State::Installed),
-            (FilesHold::NewPair, _) => Stop("the files hold the new key, and AWS does not say that it is active"),
+            (FilesHold::NewPair, _) => {
+                Stop("the files hold the new key, and AWS does not say that it is active")
+            }
             (FilesHold::OldPair, KeyIs::Active) if seen.new_secret_in_hand => RollForward(State::KeyVerified),
-            (FilesHold::OldPair, _) => Stop("another program put the old key back, and the new one is not at hand"),
+            (FilesHold::OldPair, _) => {
+                Stop("another program put the old key back, and the new one is not at hand")
+            }
             (FilesHold::AnotherPair, _) => Stop("the files hold a third key, which keyagent did not make"),
             (FilesHold::Nothing, _) => Stop("the profile is not in the file any more"),
-            (FilesHold::Unreadable, _) => Stop("a file of the rotation cannot be read, so nothing is touched"),
+            (FilesHold::Unreadable, _) => {
+                Stop("a file of the rotation cannot be read, so nothing is touched")
+            }
         },
     }
 }
@@ -132,8 +144,13 @@ mod tests {
         FilesHold::Nothing,
         FilesHold::Unreadable,
     ];
-    const KEYS: [KeyIs; 5] =
-        [KeyIs::Absent, KeyIs::Active, KeyIs::Inactive, KeyIs::Unknown, KeyIs::Several];
+    const KEYS: [KeyIs; 5] = [
+        KeyIs::Absent,
+        KeyIs::Active,
+        KeyIs::Inactive,
+        KeyIs::Unknown,
+        KeyIs::Several,
+    ];
 
     fn every_case() -> impl Iterator<Item = (State, Option<Effect>, Observation)> {
         STATES.into_iter().flat_map(|state| {
@@ -142,14 +159,19 @@ mod tests {
                     KEYS.into_iter().flat_map(move |new_key| {
                         KEYS.into_iter().flat_map(move |old_key| {
                             // A key in a file is in hand; files that all hold it hold it in one.
-                            [(true, true), (true, false), (false, false)].into_iter().filter_map(
-                                move |(new_secret_in_hand, new_key_in_a_file)| {
+                            [(true, true), (true, false), (false, false)]
+                                .into_iter()
+                                .filter_map(move |(new_secret_in_hand, new_key_in_a_file)| {
                                     let possible = files != FilesHold::NewPair || new_key_in_a_file;
-                                    let seen =
-                                        Observation { files, new_key, old_key, new_secret_in_hand, new_key_in_a_file };
+                                    let seen = Observation {
+                                        files,
+                                        new_key,
+                                        old_key,
+                                        new_secret_in_hand,
+                                        new_key_in_a_file,
+                                    };
                                     possible.then_some((state, intent, seen))
-                                },
-                            )
+                                })
                         })
                     })
                 })
@@ -171,7 +193,11 @@ mod tests {
     fn the_old_key_is_made_inactive_only_under_files_with_an_active_new_one() {
         for (state, intent, seen) in every_case() {
             if reconcile(state, intent, seen) == Decision::RollForward(State::Installed) {
-                assert_eq!((seen.files, seen.new_key), (FilesHold::NewPair, KeyIs::Active), "{state:?}");
+                assert_eq!(
+                    (seen.files, seen.new_key),
+                    (FilesHold::NewPair, KeyIs::Active),
+                    "{state:?}"
+                );
             }
         }
     }
@@ -180,7 +206,10 @@ mod tests {
     fn nothing_is_installed_without_its_secret() {
         for (state, intent, seen) in every_case() {
             if reconcile(state, intent, seen) == Decision::RollForward(State::KeyVerified) {
-                assert!(seen.new_secret_in_hand && seen.new_key == KeyIs::Active, "{state:?} {seen:?}");
+                assert!(
+                    seen.new_secret_in_hand && seen.new_key == KeyIs::Active,
+                    "{state:?} {seen:?}"
+                );
             }
         }
     }
@@ -192,7 +221,10 @@ mod tests {
                 continue;
             }
             let decision = reconcile(state, intent, seen);
-            assert!(!matches!(decision, Decision::BackOut | Decision::DeleteOrphan), "{state:?} {seen:?}");
+            assert!(
+                !matches!(decision, Decision::BackOut | Decision::DeleteOrphan),
+                "{state:?} {seen:?}"
+            );
         }
     }
 }

@@ -33,14 +33,19 @@ pub struct Finding {
 impl Finding {
     /// In words, what `settle` is going to do.
     pub fn intention(&self) -> String {
-        let new = self.new_access_key_id.as_ref().map_or_else(|| "the new key".to_owned(), ToString::to_string);
+        let new = self
+            .new_access_key_id
+            .as_ref()
+            .map_or_else(|| "the new key".to_owned(), ToString::to_string);
         let old = &self.rotation.plan.old_access_key_id;
         match self.decision {
             Decision::Forget => format!("no key was made: note that {old} stays"),
             Decision::RollForward(State::Installed) => format!("the files hold {new}: make {old} inactive"),
             Decision::RollForward(_) => format!("put {new} into the files, then make {old} inactive"),
             Decision::BackOut => format!("delete {new}, which no file holds; {old} stays"),
-            Decision::DeleteOrphan => format!("delete {new}: it was made for this rotation, and nobody has its secret"),
+            Decision::DeleteOrphan => {
+                format!("delete {new}: it was made for this rotation, and nobody has its secret")
+            }
             Decision::Nothing => "nothing is left to be done".into(),
             Decision::Stop(why) => why.into(),
         }
@@ -61,7 +66,11 @@ pub async fn examine(
     settled_after: SignedDuration,
 ) -> Result<Finding, Error> {
     let plan = &rotation.plan;
-    let held: Vec<Held> = plan.files.iter().flat_map(|file| held_in(file, &plan.profiles)).collect();
+    let held: Vec<Held> = plan
+        .files
+        .iter()
+        .flat_map(|file| held_in(file, &plan.profiles))
+        .collect();
     let in_file = |id: &AccessKeyId| {
         held.iter().find_map(|held| match held {
             Held::Pair(key) if key.id == *id => Some(key.clone()),
@@ -71,7 +80,10 @@ pub async fn examine(
     let at_hand = |id: &AccessKeyId| -> Result<Option<AccessKey>, Error> {
         match in_file(id) {
             Some(key) => Ok(Some(key)),
-            None => Ok(store.get(id)?.map(|secret| AccessKey { id: id.clone(), secret })),
+            None => Ok(store.get(id)?.map(|secret| AccessKey {
+                id: id.clone(),
+                secret,
+            })),
         }
     };
     let old = at_hand(&plan.old_access_key_id)?;
@@ -99,7 +111,11 @@ pub async fn examine(
         (Some(_), None) if several => KeyIs::Several,
         (Some(_), None) if !list_is_settled => KeyIs::Unknown,
         (Some(_), None) => KeyIs::Absent,
-        (Some(keys), Some(id)) => match keys.iter().find(|key| key.access_key_id == *id).map(|key| key.status) {
+        (Some(keys), Some(id)) => match keys
+            .iter()
+            .find(|key| key.access_key_id == *id)
+            .map(|key| key.status)
+        {
             None => KeyIs::Absent,
             Some(AccessKeyStatus::Active) => KeyIs::Active,
             Some(AccessKeyStatus::Inactive) => KeyIs::Inactive,
@@ -117,11 +133,20 @@ pub async fn examine(
         // Whoever used it has its secret, so it is not the key of a reply that was lost.
         match iam.signed_by(signer).get_access_key_last_used(id).await {
             Ok(answer) if answer.last_used.is_none() => {}
-            Ok(_) => decision = Decision::Stop("a key appeared since, and it has been used: somebody else made it"),
+            Ok(_) => {
+                decision = Decision::Stop("a key appeared since, and it has been used: somebody else made it")
+            }
             Err(_) => decision = Decision::Stop("AWS does not say whether the key that appeared was used"),
         }
     }
-    Ok(Finding { rotation: rotation.clone(), decision, new_access_key_id, old, new, signer })
+    Ok(Finding {
+        rotation: rotation.clone(),
+        decision,
+        new_access_key_id,
+        old,
+        new,
+        signer,
+    })
 }
 
 /// Performs what was decided.
@@ -142,9 +167,17 @@ pub async fn settle<I: Iam, C: Clock>(
         }
         (Decision::BackOut | Decision::DeleteOrphan, Some(new)) => {
             if finding.rotation.state == State::CreatingKey {
-                performer.record_event(id, Event::KeyCreated { access_key_id: new.clone() })?;
+                performer.record_event(
+                    id,
+                    Event::KeyCreated {
+                        access_key_id: new.clone(),
+                    },
+                )?;
             }
-            let signer = finding.signer.as_ref().expect("the key was seen, so a key signed the call");
+            let signer = finding
+                .signer
+                .as_ref()
+                .expect("the key was seen, so a key signed the call");
             let iam = performer.iam.signed_by(signer);
             let mut signed = Performer {
                 iam: &iam,
@@ -157,7 +190,10 @@ pub async fn settle<I: Iam, C: Clock>(
             signed.back_out(id, new, "the rotation was interrupted").await?;
         }
         (Decision::RollForward(from), _) => {
-            let new = finding.new.as_ref().expect("rolling forward is decided only with the new secret in hand");
+            let new = finding
+                .new
+                .as_ref()
+                .expect("rolling forward is decided only with the new secret in hand");
             match (from, &finding.old) {
                 (State::Installed, old) => {
                     if finding.rotation.state != State::Installed {
@@ -193,7 +229,11 @@ async fn list(
     signers: [Option<&AccessKey>; 2],
 ) -> (Option<AccessKey>, Option<Vec<AccessKeyMetadata>>) {
     for signer in signers.into_iter().flatten() {
-        if let Ok(keys) = iam.signed_by(signer).list_access_keys(Some(&rotation.plan.user_name)).await {
+        if let Ok(keys) = iam
+            .signed_by(signer)
+            .list_access_keys(Some(&rotation.plan.user_name))
+            .await
+        {
             return (Some(signer.clone()), Some(keys));
         }
     }
@@ -215,9 +255,13 @@ fn held_in(file: &PlannedFile, profiles: &[String]) -> Vec<Held> {
     };
     let kind = file.file_kind();
     let sections = document.text().ok().and_then(|text| {
-        sdk_reader::read(text, kind).or_else(|_| botocore_reader::read(text, kind)).ok()
+        sdk_reader::read(text, kind)
+            .or_else(|_| botocore_reader::read(text, kind))
+            .ok()
     });
-    let Some(sections) = sections else { return vec![Held::Unreadable] };
+    let Some(sections) = sections else {
+        return vec![Held::Unreadable];
+    };
     let found: Vec<Held> = sections
         .iter()
         .filter(|section| profiles.contains(&section.profile))
@@ -227,7 +271,11 @@ fn held_in(file: &PlannedFile, profiles: &[String]) -> Vec<Held> {
             Some(Held::Pair(AccessKey { id, secret }))
         })
         .collect();
-    if found.is_empty() { vec![Held::Nothing] } else { found }
+    if found.is_empty() {
+        vec![Held::Nothing]
+    } else {
+        found
+    }
 }
 
 fn files_hold(held: &[Held], old: &AccessKeyId, new: Option<&AccessKeyId>) -> FilesHold {

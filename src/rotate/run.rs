@@ -62,9 +62,9 @@ pub enum Error {
         /// Whose.
         user_name: UserName,
         /// The key to be replaced.
-        current: KeyInUse,
+        current: Box<KeyInUse>,
         /// The other one.
-        other: KeyInUse,
+        other: Box<KeyInUse>,
     },
     /// An earlier rotation was interrupted.
     #[error("the rotation of {0} was interrupted")]
@@ -144,27 +144,44 @@ pub async fn prepare(
     let identity = iam.get_caller_identity().await?;
     let user_name = match identity.caller() {
         Caller::User(user_name) => user_name,
-        Caller::Root => return Err(Error::Root { account_id: identity.account_id }),
+        Caller::Root => {
+            return Err(Error::Root {
+                account_id: identity.account_id,
+            });
+        }
         Caller::Other => return Err(Error::NotAUser { arn: identity.arn }),
     };
     let keys = iam.list_access_keys(Some(&user_name)).await?;
     let current = keys.iter().find(|key| key.access_key_id == old.id);
-    let Some(current) = current else { return Err(Error::NotListed(old.id.clone())) };
+    let Some(current) = current else {
+        return Err(Error::NotListed(old.id.clone()));
+    };
     if let Some(other) = keys.iter().find(|key| key.access_key_id != old.id) {
         let (of_current, of_other) = tokio::join!(
             iam.get_access_key_last_used(&current.access_key_id),
             iam.get_access_key_last_used(&other.access_key_id)
         );
-        let in_use = |key: &iam::AccessKeyMetadata, answer: Result<iam::AccessKeyLastUsed, iam::Error>| KeyInUse {
-            access_key_id: key.access_key_id.clone(),
-            status: key.status,
-            last_used: answer.map(|answer| answer.last_used),
-        };
-        let (current, other) = (in_use(current, of_current), in_use(other, of_other));
-        return Err(Error::TwoKeys { user_name, current, other });
+        let in_use =
+            |key: &iam::AccessKeyMetadata, answer: Result<iam::AccessKeyLastUsed, iam::Error>| KeyInUse {
+                access_key_id: key.access_key_id.clone(),
+                status: key.status,
+                last_used: answer.map(|answer| answer.last_used),
+            };
+        let (current, other) = (
+            Box::new(in_use(current, of_current)),
+            Box::new(in_use(other, of_other)),
+        );
+        return Err(Error::TwoKeys {
+            user_name,
+            current,
+            other,
+        });
     }
-    let mut profiles: Vec<String> =
-        places.iter().flat_map(|place| &place.pairs).map(|pair| pair.profile.clone()).collect();
+    let mut profiles: Vec<String> = places
+        .iter()
+        .flat_map(|place| &place.pairs)
+        .map(|pair| pair.profile.clone())
+        .collect();
     profiles.dedup();
     let plan = Plan {
         profiles,
@@ -175,7 +192,10 @@ pub async fn prepare(
         account_id: identity.account_id,
         existing_access_key_ids: keys.into_iter().map(|key| key.access_key_id).collect(),
     };
-    Ok(Prepared { plan, old: old.clone() })
+    Ok(Prepared {
+        plan,
+        old: old.clone(),
+    })
 }
 
 fn places(locations: &Locations, key: &AccessKey) -> Result<Vec<Place>, install::Error> {
@@ -191,7 +211,11 @@ fn planned_file(place: &Place) -> PlannedFile {
         FileKind::Credentials => PlannedFileKind::Credentials,
         FileKind::Config => PlannedFileKind::Config,
     };
-    PlannedFile { kind, path: place.path.clone(), lines: place.pairs.iter().map(|pair| pair.lines).collect() }
+    PlannedFile {
+        kind,
+        path: place.path.clone(),
+        lines: place.pairs.iter().map(|pair| pair.lines).collect(),
+    }
 }
 
 impl PlannedFile {
@@ -207,7 +231,10 @@ impl PlannedFile {
 /// A pair of the usual shape that stands for the one which AWS has yet to make.
 fn made_up_pair() -> AccessKey {
     let id = AccessKeyId::parse("KEYAGENTS_MADE_UP_ID").expect("letters and `_` fit IAM's pattern");
-    AccessKey { id, secret: SecretAccessKey::new("/made+up/".repeat(4) + "1234") }
+    AccessKey {
+        id,
+        secret: SecretAccessKey::new("/made+up/".repeat(4) + "1234"),
+    }
 }
 
 /// Performs prepared rotations.
@@ -256,7 +283,12 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
     }
 
     fn record(&mut self, id: &str, event: Event) -> Result<(), journal::Error> {
-        let steps = self.journal.rotations().iter().find(|r| r.id == id).map_or(0, |r| r.steps.len());
+        let steps = self
+            .journal
+            .rotations()
+            .iter()
+            .find(|r| r.id == id)
+            .map_or(0, |r| r.steps.len());
         self.journal.append(id, event, self.clock.now())?;
         if let Some(step) = self.journal.rotation(id).steps.get(steps) {
             (self.progress)(step);
@@ -265,20 +297,31 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
     }
 
     async fn create(&mut self, id: &str) -> Result<AccessKey, Error> {
-        self.record(id, Event::Intended { effect: Effect::CreateKey })?;
+        self.record(
+            id,
+            Event::Intended {
+                effect: Effect::CreateKey,
+            },
+        )?;
         let user_name = self.journal.rotation(id).plan.user_name.clone();
         let new = match self.iam.create_access_key(&user_name).await {
             Ok(created) => created.access_key,
             Err(error) if error.had_no_effect() => {
                 self.record(id, Event::Aborted)?;
-                self.store.delete(&self.journal.rotation(id).plan.old_access_key_id.clone())?;
+                self.store
+                    .delete(&self.journal.rotation(id).plan.old_access_key_id.clone())?;
                 return Err(error.into());
             }
             Err(error) => return Err(Error::OutcomeUnknown(error)),
         };
         // From here on the secret exists only in this process: nothing comes before its keeping.
         let kept = self.store.put(&new.id, &new.secret);
-        self.record(id, Event::KeyCreated { access_key_id: new.id.clone() })?;
+        self.record(
+            id,
+            Event::KeyCreated {
+                access_key_id: new.id.clone(),
+            },
+        )?;
         if let Err(error) = kept {
             self.back_out(id, &new.id, &error.to_string()).await?;
             return Err(error.into());
@@ -295,7 +338,12 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
         let mut last = String::from("no answer");
         let mut accepted = 0;
         loop {
-            let questions = async { tokio::join!(iam.get_caller_identity(), iam.list_access_keys(Some(&plan.user_name))) };
+            let questions = async {
+                tokio::join!(
+                    iam.get_caller_identity(),
+                    iam.list_access_keys(Some(&plan.user_name))
+                )
+            };
             match tokio::time::timeout_at(deadline, questions).await {
                 Ok((Ok(identity), Ok(_))) if identity.arn != plan.user_arn => {
                     let error = Error::OtherIdentity(identity.arn);
@@ -333,7 +381,12 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
         old: &AccessKey,
         new: &AccessKey,
     ) -> Result<(), Error> {
-        self.record(id, Event::Intended { effect: Effect::Install })?;
+        self.record(
+            id,
+            Event::Intended {
+                effect: Effect::Install,
+            },
+        )?;
         for file in files {
             install::replace(file.file_kind(), &file.path, old, new).await?;
         }
@@ -351,9 +404,15 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
     ) -> Result<(), Error> {
         let user_name = self.journal.rotation(id).plan.user_name.clone();
         self.reinstall_where_put_back(files, old, new).await?;
-        self.record(id, Event::Intended { effect: Effect::DeactivateOldKey })?;
+        self.record(
+            id,
+            Event::Intended {
+                effect: Effect::DeactivateOldKey,
+            },
+        )?;
         let iam = self.iam.signed_by(new);
-        iam.update_access_key(&user_name, &old.id, AccessKeyStatus::Inactive).await?;
+        iam.update_access_key(&user_name, &old.id, AccessKeyStatus::Inactive)
+            .await?;
         self.record(id, Event::OldKeyInactive)?;
         self.reinstall_where_put_back(files, old, new).await?;
         // The file has the new secret now; the store need not have a second copy.
@@ -385,15 +444,26 @@ impl<I: Iam, C: Clock> Performer<'_, I, C> {
         if self.journal.rotation(id).state != State::Aborting {
             self.record(id, Event::Aborting { why: why.to_owned() })?;
         }
-        self.record(id, Event::Intended { effect: Effect::DeleteNewKey })?;
+        self.record(
+            id,
+            Event::Intended {
+                effect: Effect::DeleteNewKey,
+            },
+        )?;
         let user_name = self.journal.rotation(id).plan.user_name.clone();
         match self.iam.delete_access_key(&user_name, new).await {
             Ok(()) => {}
             Err(error) if error.kind == iam::ErrorKind::NoSuchEntity => {}
-            Err(source) => return Err(Error::NotBackedOut { new_access_key_id: new.clone(), source }),
+            Err(source) => {
+                return Err(Error::NotBackedOut {
+                    new_access_key_id: new.clone(),
+                    source,
+                });
+            }
         }
         self.store.delete(new)?;
-        self.store.delete(&self.journal.rotation(id).plan.old_access_key_id.clone())?;
+        self.store
+            .delete(&self.journal.rotation(id).plan.old_access_key_id.clone())?;
         Ok(self.record(id, Event::Aborted)?)
     }
 

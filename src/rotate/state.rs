@@ -160,8 +160,20 @@ impl Rotation {
     /// The beginning.
     pub fn planned(id: String, plan: Plan, at: Timestamp) -> Self {
         let result = format!("{} is to be replaced", plan.old_access_key_id);
-        let steps = vec![Step { step: State::Planned, at, result }];
-        Self { id, plan, state: State::Planned, new_access_key_id: None, intent: None, planned_at: at, steps }
+        let steps = vec![Step {
+            step: State::Planned,
+            at,
+            result,
+        }];
+        Self {
+            id,
+            plan,
+            state: State::Planned,
+            new_access_key_id: None,
+            intent: None,
+            planned_at: at,
+            steps,
+        }
     }
 
     /// Whether nothing is left to be done now: given up, or waiting for the end of its grace.
@@ -188,13 +200,25 @@ pub fn next(state: State) -> Option<Effect> {
 ///
 /// [`Impossible`] when it cannot follow.
 pub fn advance(rotation: &Rotation, event: &Event, at: Timestamp) -> Result<Rotation, Impossible> {
-    use State::{Aborted, Aborting, CreatingKey, Installed, KeyCreated, KeyVerified, OldKeyInactive, Planned};
+    use State::{
+        Aborted, Aborting, CreatingKey, Installed, KeyCreated, KeyVerified, OldKeyInactive, Planned,
+    };
     let state = rotation.state;
     let mut after = rotation.clone();
     after.intent = None;
-    let impossible = |event: &str| Err(Impossible { state, event: event.to_owned() });
+    let impossible = |event: &str| {
+        Err(Impossible {
+            state,
+            event: event.to_owned(),
+        })
+    };
     let (reached, result) = match (event, state) {
-        (Event::Intended { effect: Effect::CreateKey }, Planned) => (CreatingKey, "AWS is asked for a new key".into()),
+        (
+            Event::Intended {
+                effect: Effect::CreateKey,
+            },
+            Planned,
+        ) => (CreatingKey, "AWS is asked for a new key".into()),
         (Event::Intended { effect }, KeyCreated | KeyVerified | Installed | Aborting | OldKeyInactive) => {
             after.intent = Some(*effect);
             return Ok(after);
@@ -205,12 +229,14 @@ pub fn advance(rotation: &Rotation, event: &Event, at: Timestamp) -> Result<Rota
         }
         (Event::KeyVerified, KeyCreated) => (KeyVerified, "STS and IAM accept the new key".into()),
         // A later reinstalling, when another program put the old pair back, reaches the same state again.
-        (Event::Installed, KeyVerified | KeyCreated | Installed | OldKeyInactive | Aborting) => {
-            (if state == OldKeyInactive { state } else { Installed }, "the files hold the new key".into())
-        }
-        (Event::OldKeyInactive, Installed | OldKeyInactive) => {
-            (OldKeyInactive, format!("{} is inactive", rotation.plan.old_access_key_id))
-        }
+        (Event::Installed, KeyVerified | KeyCreated | Installed | OldKeyInactive | Aborting) => (
+            if state == OldKeyInactive { state } else { Installed },
+            "the files hold the new key".into(),
+        ),
+        (Event::OldKeyInactive, Installed | OldKeyInactive) => (
+            OldKeyInactive,
+            format!("{} is inactive", rotation.plan.old_access_key_id),
+        ),
         (Event::Aborting { why }, CreatingKey | KeyCreated | KeyVerified) => (Aborting, why.clone()),
         (Event::Aborted, Planned | CreatingKey | Aborting) => (Aborted, "all is as it was".into()),
         (Event::Planned(_), _) => return impossible("planned"),
@@ -223,6 +249,10 @@ pub fn advance(rotation: &Rotation, event: &Event, at: Timestamp) -> Result<Rota
         (Event::Aborted, _) => return impossible("aborted"),
     };
     after.state = reached;
-    after.steps.push(Step { step: reached, at, result });
+    after.steps.push(Step {
+        step: reached,
+        at,
+        result,
+    });
     Ok(after)
 }

@@ -78,7 +78,9 @@ pub fn decode(blob: &[u8]) -> (Cow<'_, [u8]>, Encoding) {
         _ => return (Cow::Borrowed(blob), Encoding::Plain),
     };
     let units = blob[2..].chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
-    let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let text: String = char::decode_utf16(units)
+        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
     (Cow::Owned(text.into_bytes()), Encoding::Utf16)
 }
 
@@ -102,28 +104,54 @@ pub fn detect(text: &[u8]) -> Vec<Match> {
     for (rule, range) in candidates {
         let line = lines.number(range.start);
         let near = nearest(&ids, line);
-        let named = Naming { text, lines: &lines, range: &range };
+        let named = Naming {
+            text,
+            lines: &lines,
+            range: &range,
+        };
         let is_key = match rule {
             Rule::AccessKeyId => true,
-            Rule::SecretAccessKey => near.is_some() || named.holds_any(&["secret", "aws", "access_key", "access-key", "accesskey"]),
+            Rule::SecretAccessKey => {
+                near.is_some() || named.holds_any(&["secret", "aws", "access_key", "access-key", "accesskey"])
+            }
             Rule::SessionToken => {
-                SESSION_TOKEN_PREFIXES.iter().any(|prefix| text[range.clone()].starts_with(prefix))
-                    || named.holds_any(&["session_token", "session-token", "sessiontoken", "security_token", "security-token", "securitytoken"])
+                SESSION_TOKEN_PREFIXES
+                    .iter()
+                    .any(|prefix| text[range.clone()].starts_with(prefix))
+                    || named.holds_any(&[
+                        "session_token",
+                        "session-token",
+                        "sessiontoken",
+                        "security_token",
+                        "security-token",
+                        "securitytoken",
+                    ])
             }
         };
         if !is_key {
             continue;
         }
         let access_key_id = match rule {
-            Rule::AccessKeyId => std::str::from_utf8(&text[range.clone()]).ok().and_then(|id| AccessKeyId::parse(id).ok()),
+            Rule::AccessKeyId => std::str::from_utf8(&text[range.clone()])
+                .ok()
+                .and_then(|id| AccessKeyId::parse(id).ok()),
             Rule::SecretAccessKey | Rule::SessionToken => near.cloned(),
         };
-        let known = access_key_id.as_ref().and_then(|id| groups.iter().position(|of| of.as_ref() == Some(id)));
+        let known = access_key_id
+            .as_ref()
+            .and_then(|id| groups.iter().position(|of| of.as_ref() == Some(id)));
         let group = known.unwrap_or_else(|| {
             groups.push(access_key_id.clone());
             groups.len() - 1
         });
-        matches.push(Match { rule, line, column: range.start - lines.start(line) + 1, access_key_id, group, range });
+        matches.push(Match {
+            rule,
+            line,
+            column: range.start - lines.start(line) + 1,
+            access_key_id,
+            group,
+            range,
+        });
     }
     matches
 }
@@ -147,7 +175,8 @@ fn candidates(text: &[u8]) -> Vec<(Rule, Range<usize>)> {
         if let Some(token) = session_token(text, start..at) {
             at = at.max(token.end);
             found.push((Rule::SessionToken, token));
-        } else if length == 40 && !beside_base64_url(text, start, at) && looks_like_a_secret(&text[start..at]) {
+        } else if length == 40 && !beside_base64_url(text, start, at) && looks_like_a_secret(&text[start..at])
+        {
             found.push((Rule::SecretAccessKey, start..at));
         } else if length >= 20 {
             access_key_ids(text, start..at, &mut found);
@@ -182,7 +211,9 @@ fn escape_tail(text: &[u8], start: usize, end: usize) -> usize {
 
 /// A session token has hundreds of characters; in a URL some of them are escaped.
 fn session_token(text: &[u8], run: Range<usize>) -> Option<Range<usize>> {
-    let escaped_too = SESSION_TOKEN_PREFIXES.iter().any(|prefix| text[run.clone()].starts_with(prefix));
+    let escaped_too = SESSION_TOKEN_PREFIXES
+        .iter()
+        .any(|prefix| text[run.clone()].starts_with(prefix));
     let behind = text[run.end..].iter().take_while(|byte| match byte {
         b'=' => true,
         b'%' | b'-' | b'_' => escaped_too,
@@ -211,7 +242,11 @@ fn looks_like_a_secret(value: &[u8]) -> bool {
         && !value.iter().all(u8::is_ascii_hexdigit)
         && !holds(value, b"example")
         && entropy(value) >= LEAST_ENTROPY
-        && value.windows(2).filter(|pair| class(pair[0]) != class(pair[1])).count() >= LEAST_CLASS_CHANGES
+        && value
+            .windows(2)
+            .filter(|pair| class(pair[0]) != class(pair[1]))
+            .count()
+            >= LEAST_CLASS_CHANGES
 }
 
 fn beside_base64_url(text: &[u8], start: usize, end: usize) -> bool {
@@ -247,12 +282,18 @@ fn distinct(value: &[u8]) -> usize {
 /// Shannon's, in bits a character.
 fn entropy(value: &[u8]) -> f64 {
     let total = value.len() as f64;
-    counts(value).iter().filter(|count| **count > 0).map(|count| f64::from(*count) / total).map(|share| -share * share.log2()).sum()
+    counts(value)
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / total)
+        .map(|share| -share * share.log2())
+        .sum()
 }
 
 /// Whether `text` holds `word` (in lower case), in any case.
 fn holds(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+    text.windows(word.len())
+        .any(|window| window.eq_ignore_ascii_case(word))
 }
 
 /// The ID nearest to a line; `ids` is in the order of the text.
@@ -271,7 +312,11 @@ struct Lines(Vec<usize>);
 
 impl Lines {
     fn of(text: &[u8]) -> Self {
-        Self(std::iter::once(0).chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1)).collect())
+        Self(
+            std::iter::once(0)
+                .chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1))
+                .collect(),
+        )
     }
 
     /// The line of a byte, from 1.
@@ -281,7 +326,10 @@ impl Lines {
 
     /// The first byte of a line; a line before the first begins where the first does.
     fn start(&self, line: usize) -> usize {
-        line.checked_sub(1).and_then(|index| self.0.get(index)).copied().unwrap_or(0)
+        line.checked_sub(1)
+            .and_then(|index| self.0.get(index))
+            .copied()
+            .unwrap_or(0)
     }
 }
 
@@ -295,18 +343,164 @@ struct Naming<'a> {
 impl Naming<'_> {
     fn holds_any(&self, words: &[&str]) -> bool {
         let line = self.lines.number(self.range.start);
-        let from = self.lines.start(line - 1).max(self.range.start.saturating_sub(NAMING_BYTES));
+        let from = self
+            .lines
+            .start(line - 1)
+            .max(self.range.start.saturating_sub(NAMING_BYTES));
         let behind = &self.text[self.range.end..self.text.len().min(self.range.end + NAMING_BYTES)];
         let behind = &behind[..memchr::memchr(b'\n', behind).unwrap_or(behind.len())];
         let before = &self.text[from..self.range.start];
-        words.iter().any(|word| [before, behind].into_iter().any(|part| names(part, word.as_bytes())))
+        words.iter().any(|word| {
+            [before, behind]
+                .into_iter()
+                .any(|part| names(part, word.as_bytes()))
+        })
     }
 }
 
 /// Whether a word of `text` begins with `word`: `my_aws`, `myAws`, but not `laws`.
 fn names(text: &[u8], word: &[u8]) -> bool {
     (0..(text.len() + 1).saturating_sub(word.len())).any(|at| {
-        let begins = at == 0 || !text[at - 1].is_ascii_alphabetic() || text[at].is_ascii_uppercase() || word.len() > 3;
+        let begins =
+            at == 0 || !text[at - 1].is_ascii_alphabetic() || text[at].is_ascii_uppercase() || word.len() > 3;
         begins && text[at..at + word.len()].eq_ignore_ascii_case(word)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Put together at run time, so that no scanner takes this file for a leak.
+    fn id() -> String {
+        ["AK", "IAY34FZKBOKMUTVV7A"].concat()
+    }
+
+    fn secret() -> String {
+        ["q7Rk2ZpXv9LmT4sWb8Nc", "Y3hDf6Gj/J1a+E5uKoQi"].concat()
+    }
+
+    fn rules(text: &str) -> Vec<Rule> {
+        detect(text.as_bytes())
+            .into_iter()
+            .map(|found| found.rule)
+            .collect()
+    }
+
+    #[test]
+    fn both_halves_of_a_key_are_one_group() {
+        let text = format!("[default]\nkey = {}\nvalue = {}\n", id(), secret());
+        let found = detect(text.as_bytes());
+        let places: Vec<_> = found
+            .iter()
+            .map(|found| (found.rule, found.line, found.column, found.group))
+            .collect();
+        assert_eq!(
+            places,
+            [(Rule::AccessKeyId, 2, 7, 0), (Rule::SecretAccessKey, 3, 9, 0)]
+        );
+        assert_eq!(
+            found[1].access_key_id.as_ref().map(AccessKeyId::as_str),
+            Some(id().as_str())
+        );
+    }
+
+    #[test]
+    fn a_secret_needs_a_key_id_or_a_word_near_it() {
+        assert_eq!(rules(&format!("checksum {}", secret())), []);
+        assert_eq!(rules(&format!("laws {}", secret())), []);
+        assert_eq!(rules(&format!("mySecret: {}", secret())), [Rule::SecretAccessKey]);
+        assert_eq!(rules(&format!("# aws\nx={}", secret())), [Rule::SecretAccessKey]);
+        assert_eq!(rules(&format!("# aws\n\n\nx={}", secret())), []);
+        let far = "\n".repeat(NEAR_LINES + 1);
+        assert_eq!(rules(&format!("{}{far}{}", id(), secret())), [Rule::AccessKeyId]);
+    }
+
+    #[test]
+    fn escapes_and_urls_are_boundaries() {
+        assert_eq!(rules(&format!(r#""a\n{}\n""#, id())), [Rule::AccessKeyId]);
+        assert_eq!(rules(&format!("Credential%3D{}%2Fus", id())), [Rule::AccessKeyId]);
+        assert_eq!(
+            rules(&format!("s3://{}:{}@bucket", id(), secret())),
+            [Rule::AccessKeyId, Rule::SecretAccessKey]
+        );
+        assert_eq!(
+            rules(&format!(r#"aws_secret\n{}\n"#, secret())),
+            [Rule::SecretAccessKey]
+        );
+    }
+
+    #[test]
+    fn session_tokens_are_known_by_head_or_by_name() {
+        let body = secret().repeat(4);
+        assert_eq!(
+            rules(&["IQoJb3JpZ2", "lu", &body, "=="].concat()),
+            [Rule::SessionToken]
+        );
+        assert_eq!(
+            rules(&format!("aws_session_token = {body}")),
+            [Rule::SessionToken]
+        );
+        assert_eq!(rules(&format!("icon = {body}")), []);
+    }
+
+    #[test]
+    fn what_only_looks_alike_passes() {
+        for decoy in [
+            "aws_access_key_id = AKIAIOSFODNN7EXAMPLE".to_owned(),
+            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+            ["AKIA", &"X".repeat(16)].concat(),
+            ["AKIA", "ABCDEFGHIJKLMNOP"].concat(),
+            ["AROA", "Y34FZKBOKMUTVV7A"].concat(),
+            ["AIDA", "Y34FZKBOKMUTVV7A"].concat(),
+            ["x", &id()].concat(),
+            [&id(), "7"].concat(),
+            "aws sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned(),
+            "aws src/AwsComponents/Button3/SecretLoginForm"
+                .chars()
+                .take(44)
+                .collect(),
+            ["aws ", &secret(), "q"].concat(),
+            ["aws eyJ-", &secret()].concat(),
+        ] {
+            assert_eq!(rules(&decoy), [], "{decoy}");
+        }
+    }
+
+    #[test]
+    fn utf_16_is_read_in_both_orders() {
+        for (mark, write) in [
+            ([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+            ([0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            let blob: Vec<u8> = mark
+                .into_iter()
+                .chain(id().encode_utf16().flat_map(write))
+                .collect();
+            let (text, encoding) = decode(&blob);
+            assert_eq!(encoding, Encoding::Utf16);
+            assert_eq!(detect(&text).len(), 1);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_planted_key_is_found_anywhere(before in prop::collection::vec(any::<u8>(), 0..300),
+                                           after in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut text = before;
+            text.push(b' ');
+            let start = text.len();
+            text.extend_from_slice(id().as_bytes());
+            text.push(b':');
+            text.extend_from_slice(secret().as_bytes());
+            text.push(b' ');
+            text.extend_from_slice(&after);
+            let found = detect(&text);
+            let has = |rule, at| found.iter().any(|found| found.rule == rule && found.range.start == at);
+            prop_assert!(has(Rule::AccessKeyId, start));
+            prop_assert!(has(Rule::SecretAccessKey, start + 21));
+        }
+    }
 }

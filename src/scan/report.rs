@@ -21,7 +21,11 @@ struct Document<'a> {
 ///
 /// None in practice: the document holds text and numbers only.
 pub fn json(scan: &Scan) -> Result<String, serde_json::Error> {
-    let document = Document { schema: "keyagent.scan/1", scanned: scan.scanned, findings: &scan.findings };
+    let document = Document {
+        schema: "keyagent.scan/1",
+        scanned: scan.scanned,
+        findings: &scan.findings,
+    };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
 
@@ -29,8 +33,20 @@ pub fn json(scan: &Scan) -> Result<String, serde_json::Error> {
 pub fn text(scan: &Scan) -> String {
     let mut text = String::new();
     for finding in scan.findings.iter().take(SHOWN) {
-        let Finding { path, line, column, rule, preview, account_id, .. } = finding;
-        text.push_str(&format!("{}:{line}:{column}  {}  {preview}", shown(path), rule.as_str()));
+        let Finding {
+            path,
+            line,
+            column,
+            rule,
+            preview,
+            account_id,
+            ..
+        } = finding;
+        text.push_str(&format!(
+            "{}:{line}:{column}  {}  {preview}",
+            shown(path),
+            rule.as_str()
+        ));
         if let Some(account) = account_id {
             text.push_str(&format!("  account {account}"));
         }
@@ -46,19 +62,35 @@ pub fn text(scan: &Scan) -> String {
 /// What was looked at without a finding: `scanned 3 blobs, 4.2 kB: no keys`.
 pub fn nothing_found(scanned: Scanned) -> String {
     let plural = if scanned.blobs == 1 { "" } else { "s" };
-    format!("scanned {} blob{plural}, {:.1} kB: no keys", scanned.blobs, scanned.bytes as f64 / 1000.0)
+    format!(
+        "scanned {} blob{plural}, {:.1} kB: no keys",
+        scanned.blobs,
+        scanned.bytes as f64 / 1000.0
+    )
 }
 
 /// The paths that hold findings, each once, in their order.
 pub fn paths(scan: &Scan) -> Vec<&str> {
-    let mut paths: Vec<&str> = scan.findings.iter().map(|finding| finding.path.as_str()).collect();
+    let mut paths: Vec<&str> = scan
+        .findings
+        .iter()
+        .map(|finding| finding.path.as_str())
+        .collect();
     paths.dedup();
     paths
 }
 
 /// A path without the characters that would steer a terminal or break a line.
 pub fn shown(path: &str) -> String {
-    path.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    path.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }
 
 /// A path as a word of a POSIX shell; one that cannot be typed as a whole is matched with `?`.
@@ -68,7 +100,15 @@ pub fn shell_word(path: &str) -> String {
         return path.to_owned();
     }
     // git matches `?` in a pathspec with any one byte or character; a literal path cannot hold what was replaced.
-    let typed: String =
-        path.chars().map(|c| if c.is_control() || c == char::REPLACEMENT_CHARACTER { '?' } else { c }).collect();
+    let typed: String = path
+        .chars()
+        .map(|c| {
+            if c.is_control() || c == char::REPLACEMENT_CHARACTER {
+                '?'
+            } else {
+                c
+            }
+        })
+        .collect();
     format!("'{}'", typed.replace('\'', r"'\''"))
 }

@@ -23,11 +23,15 @@ impl KeyringStore {
     /// Connects to the session bus.
     pub(super) fn open(environment: &Environment) -> Result<Self, Error> {
         let has_bus = environment.get("DBUS_SESSION_BUS_ADDRESS").is_some()
-            || environment.get_path("XDG_RUNTIME_DIR").is_some_and(|folder| folder.join("bus").exists());
+            || environment
+                .get_path("XDG_RUNTIME_DIR")
+                .is_some_and(|folder| folder.join("bus").exists());
         if !has_bus {
             return Err(Error::Keyring("there is no session bus".into()));
         }
-        Ok(Self { store: bounded(Store::new)? })
+        Ok(Self {
+            store: bounded(Store::new)?,
+        })
     }
 
     fn entry<T: Send + 'static>(
@@ -78,6 +82,9 @@ fn bounded<T: Send + 'static>(
     match receiver.recv_timeout(BOUND) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Error::Keyring(error.to_string())),
-        Err(_) => Err(Error::Keyring(format!("it gave no answer within {} s", BOUND.as_secs()))),
+        Err(_) => Err(Error::Keyring(format!(
+            "it gave no answer within {} s",
+            BOUND.as_secs()
+        ))),
     }
 }

@@ -17,9 +17,10 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// # Errors
 ///
 /// What is missing on this machine, and how to install it.
-pub fn virtual_environment() -> Result<PathBuf, String> {
+pub(crate) fn virtual_environment() -> Result<PathBuf, String> {
     let requirements = Path::new(ROOT).join("tests/cloud/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let wanted = std::fs::read_to_string(&requirements)
+        .map_err(|error| format!("{}: {error}", requirements.display()))?;
     let target = Path::new(ROOT).join("target");
     let folder = target.join("cloud");
     let marker = folder.join("requirements.txt");
@@ -47,31 +48,36 @@ pub fn virtual_environment() -> Result<PathBuf, String> {
 }
 
 fn run(command: &mut Command, hint: &str) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}; {hint}"))?;
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}; {hint}"))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("{command:?} failed; {hint}\n{}", String::from_utf8_lossy(&output.stderr)))
+    Err(format!(
+        "{command:?} failed; {hint}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    ))
 }
 
 /// A user with one key.
 #[derive(Clone)]
-pub struct User {
-    pub name: String,
-    pub arn: String,
-    pub access_key_id: String,
-    pub secret_access_key: String,
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
 }
 
 /// A call that the account has received.
 #[derive(Clone, Debug)]
-pub struct Call {
-    pub action: String,
-    pub key: String,
+pub(crate) struct Call {
+    pub(crate) action: String,
+    pub(crate) key: String,
 }
 
 /// A running account; it ends when this is dropped.
-pub struct Account {
+pub(crate) struct Account {
     server: Child,
     port: u16,
     is_tls: bool,
@@ -80,12 +86,12 @@ pub struct Account {
 
 impl Account {
     /// Starts an empty account.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// Starts one behind TLS with this certificate and key; control goes through [`Account::start`]'s like.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let virtual_environment = virtual_environment().unwrap_or_else(|error| panic!("{error}"));
         let mut server = Command::new(virtual_environment.join("bin/python"))
             .arg(Path::new(ROOT).join("tests/cloud/account.py"))
@@ -98,32 +104,39 @@ impl Account {
             .expect("the virtual environment has Python");
         let mut line = String::new();
         let stdout = server.stdout.as_mut().expect("stdout is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the account says that it is ready");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("the account says that it is ready");
         let port = line
             .strip_prefix("READY ")
             .and_then(|port| port.trim().parse().ok())
             .expect("the account says its port; run tests/cloud/account.py by hand to see why not");
-        Self { server, port, is_tls: arguments.contains(&"--tls"), virtual_environment }
+        Self {
+            server,
+            port,
+            is_tls: arguments.contains(&"--tls"),
+            virtual_environment,
+        }
     }
 
     /// For `AWS_ENDPOINT_URL`.
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// A program of the virtual environment: `aws`, `python`.
-    pub fn program(&self, name: &str) -> PathBuf {
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.virtual_environment.join("bin").join(name)
     }
 
     /// Makes a user who may do all with their own keys, and one key.
-    pub fn user(&self, name: &str) -> User {
+    pub(crate) fn user(&self, name: &str) -> User {
         self.user_from(name, json!({ "name": name }))
     }
 
     /// Makes a user with a policy of your own.
-    pub fn user_with_policy(&self, name: &str, policy: &Value) -> User {
+    pub(crate) fn user_with_policy(&self, name: &str, policy: &Value) -> User {
         self.user_from(name, json!({ "name": name, "policy": policy }))
     }
 
@@ -138,47 +151,61 @@ impl Account {
     }
 
     /// Makes a further key of a user and gives its ID.
-    pub fn add_key(&self, user: &User) -> String {
-        text(&self.control("key", &json!({ "user": user.name })), "access_key_id")
+    pub(crate) fn add_key(&self, user: &User) -> String {
+        text(
+            &self.control("key", &json!({ "user": user.name })),
+            "access_key_id",
+        )
     }
 
     /// Makes a key look as if it were made so many days ago.
-    pub fn back_date(&self, access_key_id: &str, days: u32) {
+    pub(crate) fn back_date(&self, access_key_id: &str, days: u32) {
         self.control("backdate", &json!({ "key": access_key_id, "days": days }));
     }
 
     /// Records a use, so many days ago.
-    pub fn last_used(&self, access_key_id: &str, days: u32, service: &str) {
-        self.control("lastused", &json!({ "key": access_key_id, "days": days, "service": service }));
+    pub(crate) fn last_used(&self, access_key_id: &str, days: u32, service: &str) {
+        self.control(
+            "lastused",
+            &json!({ "key": access_key_id, "days": days, "service": service }),
+        );
     }
 
     /// Sets what `account.py` calls knobs: delay, consistency, skew …
-    pub fn set(&self, knobs: &Value) {
+    pub(crate) fn set(&self, knobs: &Value) {
         self.control("set", knobs);
     }
 
     /// Makes a coming call fail.
-    pub fn fault(&self, fault: &Value) {
+    pub(crate) fn fault(&self, fault: &Value) {
         self.control("fault", fault);
     }
 
     /// The calls so far, in order.
-    pub fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         let log = self.control("log", &json!({}));
         let calls = log.as_array().expect("the log is a list");
-        calls.iter().map(|call| Call { action: text(call, "action"), key: text(call, "key") }).collect()
+        calls
+            .iter()
+            .map(|call| Call {
+                action: text(call, "action"),
+                key: text(call, "key"),
+            })
+            .collect()
     }
 
     /// Forgets the calls so far.
-    pub fn clear_calls(&self) {
+    pub(crate) fn clear_calls(&self) {
         self.control("clearlog", &json!({}));
     }
 
     /// Every key with its status.
-    pub fn keys(&self) -> BTreeMap<String, String> {
+    pub(crate) fn keys(&self) -> BTreeMap<String, String> {
         let keys = self.control("keys", &json!({}));
         let keys = keys.as_object().expect("the keys are an object");
-        keys.iter().map(|(id, key)| (id.clone(), text(key, "status"))).collect()
+        keys.iter()
+            .map(|(id, key)| (id.clone(), text(key, "status")))
+            .collect()
     }
 
     fn control(&self, name: &str, request: &Value) -> Value {
@@ -206,5 +233,8 @@ impl Drop for Account {
 }
 
 fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().expect("the account gives this as text").to_owned()
+    value[name]
+        .as_str()
+        .expect("the account gives this as text")
+        .to_owned()
 }

@@ -1,6 +1,6 @@
 //! What every test stands on: a scratch home, an empty environment, the real binary and the real AWS CLI.
 
-pub mod cloud;
+pub(crate) mod cloud;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,80 +9,91 @@ use cloud::{Account, User};
 
 /// How a program ended.
 #[derive(Debug)]
-pub struct Run {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
     /// Both streams, for the search for secrets.
-    pub fn everything(&self) -> String {
+    pub(crate) fn everything(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
     /// Asserts the exit code and shows the output when it is another.
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 
     /// Asserts the three lines of a failure, with these words in them, and exit code 2.
     #[track_caller]
-    pub fn fails_with(self, error: &str, cause: &str, hint: &str) -> Self {
+    pub(crate) fn fails_with(self, error: &str, cause: &str, hint: &str) -> Self {
         let run = self.exits(2);
         for (line, words) in [("error:", error), ("cause:", cause), ("hint:", hint)] {
-            assert!(run.stderr.contains(line) && run.stderr.contains(words), "no `{words}` in\n{}", run.stderr);
+            assert!(
+                run.stderr.contains(line) && run.stderr.contains(words),
+                "no `{words}` in\n{}",
+                run.stderr
+            );
         }
         run
     }
 
     /// The JSON document on stdout.
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
 /// A home folder of its own.
-pub struct Home {
+pub(crate) struct Home {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
 
 impl Home {
     /// An empty home; nothing is reachable from it.
-    pub fn new() -> Self {
-        let home = Self { folder: tempfile::tempdir().expect("there is room in /tmp"), variables: Vec::new() };
+    pub(crate) fn new() -> Self {
+        let home = Self {
+            folder: tempfile::tempdir().expect("there is room in /tmp"),
+            variables: Vec::new(),
+        };
         home.settings("verify_every = 20ms\nverify_for = 4s");
         // Whatever goes wrong, no test speaks to the real AWS.
         home.with("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     }
 
     /// A home whose AWS is this account.
-    pub fn on(account: &Account) -> Self {
+    pub(crate) fn on(account: &Account) -> Self {
         Self::new().with("AWS_ENDPOINT_URL", &account.endpoint())
     }
 
     /// The same with a further variable.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Its path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// A path below it.
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// Writes a file, and the folders above it.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.join(name);
         std::fs::create_dir_all(path.parent().expect("it is below the home")).expect("the home is writable");
         std::fs::write(&path, content).expect("the home is writable");
@@ -90,32 +101,35 @@ impl Home {
     }
 
     /// Writes keyagent's settings; the file store, as no test may touch a real keyring.
-    pub fn settings(&self, lines: &str) {
-        self.write(".config/keyagent/config", format!("[defaults]\nsecret_store = file\n{lines}\n"));
+    pub(crate) fn settings(&self, lines: &str) {
+        self.write(
+            ".config/keyagent/config",
+            format!("[defaults]\nsecret_store = file\n{lines}\n"),
+        );
     }
 
     /// Writes `~/.aws/credentials`.
-    pub fn write_credentials(&self, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write_credentials(&self, content: impl AsRef<[u8]>) -> PathBuf {
         self.write(".aws/credentials", content)
     }
 
     /// The bytes of `~/.aws/credentials`.
-    pub fn credentials(&self) -> Vec<u8> {
+    pub(crate) fn credentials(&self) -> Vec<u8> {
         std::fs::read(self.join(".aws/credentials")).expect("the test has written it")
     }
 
     /// Runs the built keyagent.
-    pub fn keyagent(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn keyagent(&self, arguments: &[&str]) -> Run {
         self.run(Path::new(env!("CARGO_BIN_EXE_keyagent")), arguments)
     }
 
     /// Runs the real AWS CLI.
-    pub fn aws(&self, account: &Account, arguments: &[&str]) -> Run {
+    pub(crate) fn aws(&self, account: &Account, arguments: &[&str]) -> Run {
         self.run(&account.program("aws"), arguments)
     }
 
     /// Runs a program with nothing but this home's environment.
-    pub fn run(&self, program: &Path, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, program: &Path, arguments: &[&str]) -> Run {
         let output = Command::new(program)
             .args(arguments)
             .current_dir(self.path())
@@ -139,7 +153,7 @@ impl Home {
 }
 
 /// A section of the credentials file.
-pub fn section(profile: &str, user: &User) -> String {
+pub(crate) fn section(profile: &str, user: &User) -> String {
     format!(
         "[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
         user.access_key_id, user.secret_access_key

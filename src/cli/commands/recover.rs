@@ -32,8 +32,13 @@ pub struct Args {
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut workplace = Workplace::open("recover", environment)?;
-    let unfinished: Vec<Rotation> =
-        workplace.journal.rotations().iter().filter(|rotation| !rotation.is_at_rest()).cloned().collect();
+    let unfinished: Vec<Rotation> = workplace
+        .journal
+        .rotations()
+        .iter()
+        .filter(|rotation| !rotation.is_at_rest())
+        .cloned()
+        .collect();
     let mut report = Report::new("keyagent.recover/1");
     if unfinished.is_empty() {
         ui::note("nothing was interrupted");
@@ -49,7 +54,9 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let runtime = runtime()?;
     for rotation in unfinished {
         let profile = rotation.plan.profiles.join(", ");
-        if let Err(problem) = runtime.block_on(recover(&rotation, args, environment, &mut workplace, &mut report)) {
+        if let Err(problem) =
+            runtime.block_on(recover(&rotation, args, environment, &mut workplace, &mut report))
+        {
             report.error(&profile, problem);
         }
     }
@@ -67,18 +74,42 @@ async fn recover(
     let profile = rotation.plan.profiles.first().map_or("default", String::as_str);
     let what = format!("cannot recover the rotation of profile {profile}");
     let ca_bundle = profiles::load(environment).ok().and_then(|loaded| {
-        loaded.profiles.iter().find(|found| found.name == profile).and_then(|found| found.ca_bundle.clone())
+        loaded
+            .profiles
+            .iter()
+            .find(|found| found.name == profile)
+            .and_then(|found| found.ca_bundle.clone())
     });
     // Whoever signs is found later; this key only completes the client and signs nothing.
-    let nobody = AccessKey { id: rotation.plan.old_access_key_id.clone(), secret: SecretAccessKey::new("") };
+    let nobody = AccessKey {
+        id: rotation.plan.old_access_key_id.clone(),
+        secret: SecretAccessKey::new(""),
+    };
     let iam = client(environment, profile, ca_bundle.as_deref(), &nobody).await?;
     let settings = workplace.settings.profile(profile).clone();
-    let settled_after = jiff::SignedDuration::try_from(settings.verify_for).unwrap_or(jiff::SignedDuration::MAX);
-    let finding = examine(rotation, &iam, workplace.store.as_ref(), SystemClock.now(), settled_after)
-        .await
-        .map_err(|error| Problem { error: what.clone(), ..error.problem(profile) })?;
+    let settled_after =
+        jiff::SignedDuration::try_from(settings.verify_for).unwrap_or(jiff::SignedDuration::MAX);
+    let finding = examine(
+        rotation,
+        &iam,
+        workplace.store.as_ref(),
+        SystemClock.now(),
+        settled_after,
+    )
+    .await
+    .map_err(|error| Problem {
+        error: what.clone(),
+        ..error.problem(profile)
+    })?;
     if let Decision::Stop(why) = finding.decision {
-        return Err(Problem::new(what, why, format!("look at it, then try again: keyagent status -p {}", profiles::word(profile))));
+        return Err(Problem::new(
+            what,
+            why,
+            format!(
+                "look at it, then try again: keyagent status -p {}",
+                profiles::word(profile)
+            ),
+        ));
     }
     let intention = format!("{}: {}", rotation.plan.profiles.join(", "), finding.intention());
     if args.dry_run {
@@ -90,7 +121,11 @@ async fn recover(
     }
     ui::note(&intention);
     if !args.yes && !ui::confirm("go on?") {
-        return Err(Problem::new(what, "the question was not answered with yes", "keyagent recover"));
+        return Err(Problem::new(
+            what,
+            "the question was not answered with yes",
+            "keyagent recover",
+        ));
     }
     let mut performer = Performer {
         iam: &iam,
@@ -100,14 +135,19 @@ async fn recover(
         settings: &settings,
         progress: &mut show_step,
     };
-    let rotation = settle(&finding, &mut performer)
-        .await
-        .map_err(|error| Problem { error: what, ..error.problem(profile) })?;
+    let rotation = settle(&finding, &mut performer).await.map_err(|error| Problem {
+        error: what,
+        ..error.problem(profile)
+    })?;
     report.rotation(&rotation, settings.grace_days);
     if args.format == Format::Text
         && let Some(step) = rotation.steps.last()
     {
-        ui::out(&format!("{}: {}\n", rotation.plan.profiles.join(", "), step.result));
+        ui::out(&format!(
+            "{}: {}\n",
+            rotation.plan.profiles.join(", "),
+            step.result
+        ));
     }
     Ok(())
 }

@@ -36,7 +36,10 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let names = profiles::chosen(&args.profiles, environment);
     let wanted = with_keys(&profiles::named(&loaded, &names)?)?;
     if !args.dry_run && !args.yes && !ui::can_ask() {
-        let names: String = names.iter().map(|name| format!(" -p {}", profiles::word(name))).collect();
+        let names: String = names
+            .iter()
+            .map(|name| format!(" -p {}", profiles::word(name)))
+            .collect();
         return Err(Problem::new(
             "cannot rotate without an answer",
             "there is no terminal to ask on, and --yes was not given",
@@ -47,7 +50,15 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut report = Report::new("keyagent.rotate/1");
     let runtime = runtime()?;
     for (profile, key) in wanted {
-        let result = runtime.block_on(rotate(profile, key, args, &loaded, environment, &mut workplace, &mut report));
+        let result = runtime.block_on(rotate(
+            profile,
+            key,
+            args,
+            &loaded,
+            environment,
+            &mut workplace,
+            &mut report,
+        ));
         if let Err(problem) = result {
             report.error(&profile.name, problem);
         }
@@ -89,9 +100,15 @@ async fn rotate(
 ) -> Result<(), Problem> {
     let iam = client(environment, &profile.name, profile.ca_bundle.as_deref(), key).await?;
     let settings = workplace.settings.profile(&profile.name).clone();
-    let prepared = prepare(&iam, key, &loaded.locations, workplace.store.as_ref(), &workplace.journal)
-        .await
-        .map_err(|error| error.problem(&profile.name))?;
+    let prepared = prepare(
+        &iam,
+        key,
+        &loaded.locations,
+        workplace.store.as_ref(),
+        &workplace.journal,
+    )
+    .await
+    .map_err(|error| error.problem(&profile.name))?;
     let plan = describe(&prepared, workplace.store.name());
     if args.dry_run {
         if args.format == Format::Text {
@@ -117,7 +134,10 @@ async fn rotate(
         settings: &settings,
         progress: &mut show_step,
     };
-    let rotation = performer.perform(prepared).await.map_err(|error| error.problem(&profile.name))?;
+    let rotation = performer
+        .perform(prepared)
+        .await
+        .map_err(|error| error.problem(&profile.name))?;
     report.rotation(&rotation, settings.grace_days);
     if args.format == Format::Text
         && let (Some(new), Some(last)) = (&rotation.new_access_key_id, rotation.steps.last())
@@ -140,11 +160,20 @@ fn describe(prepared: &Prepared, store: &str) -> String {
     let mut text = format!("replace {} of {}\n", plan.old_access_key_id, plan.user_arn);
     text.push_str(&format!("  profiles  {}\n", plan.profiles.join(", ")));
     for file in &plan.files {
-        let lines: Vec<String> = file.lines.iter().map(|(id, secret)| format!("{id} and {secret}")).collect();
-        text.push_str(&format!("  file      {}, lines {}\n", file.path.display(), lines.join(", ")));
+        let lines: Vec<String> = file
+            .lines
+            .iter()
+            .map(|(id, secret)| format!("{id} and {secret}"))
+            .collect();
+        text.push_str(&format!(
+            "  file      {}, lines {}\n",
+            file.path.display(),
+            lines.join(", ")
+        ));
     }
-    text.push_str(&format!("  secrets   kept in the {store} until the old key is deleted\n"));
+    text.push_str(&format!(
+        "  secrets   kept in the {store} until the old key is deleted\n"
+    ));
     text.push_str("  then      the old key is made inactive; nothing is deleted\n");
     text
 }
-

@@ -39,7 +39,11 @@ pub struct Args {
 pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
     let (scan, unstage) = if args.staged {
         let (scan, staged) = scan::staged(Path::new("."))?;
-        let command = if staged.has_head { "git restore --staged" } else { "git rm --cached" };
+        let command = if staged.has_head {
+            "git restore --staged"
+        } else {
+            "git rm --cached"
+        };
         (scan, Some(command))
     } else if args.stdin {
         (scan::stream("<stdin>", io::stdin().lock())?, None)
@@ -48,7 +52,11 @@ pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
     };
     match args.format {
         Format::Json => ui::out(&report::json(&scan).map_err(|error| {
-            Problem::new("cannot write the report", error.to_string(), "see it as text: --format text")
+            Problem::new(
+                "cannot write the report",
+                error.to_string(),
+                "see it as text: --format text",
+            )
         })?),
         Format::Text => ui::out(&report::text(&scan)),
     }
@@ -73,7 +81,10 @@ fn what_to_do(scan: &Scan, unstage: Option<&str>) -> String {
             text.push_str(&format!("  {command} -- {}\n", report::shell_word(path)));
         }
         if paths.len() > NAMED_PATHS {
-            text.push_str(&format!("  and so for {} more files\n", paths.len() - NAMED_PATHS));
+            text.push_str(&format!(
+                "  and so for {} more files\n",
+                paths.len() - NAMED_PATHS
+            ));
         }
     }
     text.push_str("move the key to ~/.aws/credentials, and name its profile instead\n");

@@ -69,11 +69,21 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
             }
         };
         let runtime = runtime()?;
-        let asked = online(&wanted, &loaded.locations, default_limits, limits, client, &mut memory, now);
+        let asked = online(
+            &wanted,
+            &loaded.locations,
+            default_limits,
+            limits,
+            client,
+            &mut memory,
+            now,
+        );
         let report = runtime.block_on(asked);
         runtime.shutdown_background();
         if let Err(error) = memory.save(&state_folder) {
-            ui::note(&format!("warning: the answers are not kept for --offline: {error}"));
+            ui::note(&format!(
+                "warning: the answers are not kept for --offline: {error}"
+            ));
         }
         report
     };
@@ -89,7 +99,10 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     }
     warn_about_files(&loaded.locations.credentials);
     warn_about_rotations(&state_folder);
-    let is_overdue = report.keys.iter().any(|key| key.current && key.freshness == Freshness::Overdue);
+    let is_overdue = report
+        .keys
+        .iter()
+        .any(|key| key.current && key.freshness == Freshness::Overdue);
     Ok(match (report.errors.is_empty(), args.exit_code && is_overdue) {
         (false, _) => exit_code::FAILED,
         (true, true) => exit_code::FOUND,
@@ -104,7 +117,11 @@ struct Pool {
 }
 
 impl Pool {
-    fn open(&self, environment: &Environment, ca_bundle: Option<&str>) -> Result<std::rc::Rc<Connections>, Problem> {
+    fn open(
+        &self,
+        environment: &Environment,
+        ca_bundle: Option<&str>,
+    ) -> Result<std::rc::Rc<Connections>, Problem> {
         let mut open = self.open.borrow_mut();
         if let Some((_, connections)) = open.iter().find(|(bundle, _)| bundle.as_deref() == ca_bundle) {
             return Ok(connections.clone());
@@ -151,13 +168,20 @@ fn text(report: &Report, now: Timestamp) -> String {
             text.push_str(&format!("  {}{command}{:#}\n", ui::BOLD, ui::BOLD));
         }
     }
-    let notes: Vec<String> =
-        report.keys.iter().filter_map(|key| Some(format!("{}: {}", key.access_key_id, key.note.as_ref()?))).collect();
+    let notes: Vec<String> = report
+        .keys
+        .iter()
+        .filter_map(|key| Some(format!("{}: {}", key.access_key_id, key.note.as_ref()?)))
+        .collect();
     let shared = report.keys.iter().filter(|key| key.profiles.len() > 1);
-    let shared: Vec<String> =
-        shared.map(|key| format!("{}: held by {}", key.access_key_id, key.profiles.join(", "))).collect();
-    let skipped: Vec<String> =
-        report.skipped.iter().map(|skipped| format!("{}: {}", skipped.profile, skipped.why)).collect();
+    let shared: Vec<String> = shared
+        .map(|key| format!("{}: held by {}", key.access_key_id, key.profiles.join(", ")))
+        .collect();
+    let skipped: Vec<String> = report
+        .skipped
+        .iter()
+        .map(|skipped| format!("{}: {}", skipped.profile, skipped.why))
+        .collect();
     for (heading, lines) in [("notes", [notes, shared].concat()), ("no long-term key", skipped)] {
         if !lines.is_empty() {
             text.push_str(&format!("\n{}{heading}:\n", ui::DIM));
@@ -171,7 +195,11 @@ fn text(report: &Report, now: Timestamp) -> String {
 }
 
 fn name(key: &KeyReport) -> String {
-    if key.current { key.profiles.join(",") } else { "(other key)".into() }
+    if key.current {
+        key.profiles.join(",")
+    } else {
+        "(other key)".into()
+    }
 }
 
 fn shortened(name: &str, width: usize) -> String {
@@ -183,7 +211,9 @@ fn shortened(name: &str, width: usize) -> String {
 
 /// A bar of six cells that is full at the limit, and the days.
 fn age(key: &KeyReport, report: &Report) -> String {
-    let Some(days) = key.age_days else { return "unknown".into() };
+    let Some(days) = key.age_days else {
+        return "unknown".into();
+    };
     let full = (6 * days / report.limit_days().max(1)).min(6) as usize;
     format!("{}{} {days:>4}d", "█".repeat(full), "░".repeat(6 - full))
 }
@@ -213,10 +243,14 @@ fn state(key: &KeyReport) -> &'static str {
 #[cfg(unix)]
 fn warn_about_files(credentials: &Path) {
     use std::os::unix::fs::PermissionsExt;
-    let mode = credentials.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    let mode = credentials
+        .metadata()
+        .map_or(0, |metadata| metadata.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
         let path = profiles::quoted(credentials);
-        ui::note(&format!("warning: {path} is open to others (mode {mode:03o}): chmod 600 {path}"));
+        ui::note(&format!(
+            "warning: {path} is open to others (mode {mode:03o}): chmod 600 {path}"
+        ));
     }
 }
 
@@ -228,7 +262,9 @@ fn warn_about_rotations(state_folder: &Path) {
         Ok(rotations) => {
             for rotation in rotations.iter().filter(|rotation| !rotation.is_at_rest()) {
                 let profiles = rotation.plan.profiles.join(", ");
-                ui::note(&format!("warning: the rotation of {profiles} was interrupted: keyagent recover"));
+                ui::note(&format!(
+                    "warning: the rotation of {profiles} was interrupted: keyagent recover"
+                ));
             }
         }
         Err(error) => ui::note(&format!("warning: {error}")),

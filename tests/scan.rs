@@ -1,0 +1,450 @@
+//! `keyagent scan` and the pre-commit hook, with the real git and the built binary in repositories of their own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use proptest::prelude::Strategy;
+use proptest::test_runner::TestRunner;
+use tempfile::TempDir;
+
+const KEYAGENT: &str = env!("CARGO_BIN_EXE_keyagent");
+
+/// A key that never existed, new in each test.
+struct Key {
+    id: String,
+    secret: String,
+}
+
+impl Key {
+    fn random() -> Self {
+        Self {
+            id: ["AK", "IA", &random("[QRSTUVWXY][A-Z2-7]{15}")].concat(),
+            secret: random("([A-Za-z][0-9][a-z][A-Z/+]){10}"),
+        }
+    }
+
+    fn ini(&self) -> String {
+        format!(
+            "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            self.id, self.secret
+        )
+    }
+}
+
+/// A text of a shape, from a seed that no other test has.
+fn random(shape: &str) -> String {
+    let mut runner = TestRunner::default();
+    proptest::string::string_regex(shape)
+        .unwrap()
+        .new_tree(&mut runner)
+        .map(|tree| proptest::strategy::ValueTree::current(&tree))
+        .unwrap()
+}
+
+/// A repository that nothing of this machine's git configuration reaches.
+struct Repository {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Repository {
+    fn empty() -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("repository");
+        fs::create_dir(&path).unwrap();
+        fs::write(
+            folder.path().join("gitconfig"),
+            "[user]\nname = A\nemail = a@example.com\n[init]\ndefaultBranch = main\n",
+        )
+        .unwrap();
+        Self { folder, path }
+    }
+
+    fn new() -> Self {
+        let repository = Self::empty();
+        repository.git(&["init", "--quiet"]);
+        repository
+    }
+
+    /// With one commit.
+    fn begun() -> Self {
+        let repository = Self::new();
+        repository.write("README", "hello\n");
+        repository.commit_all();
+        repository
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.path)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.folder.path())
+            .env("GIT_CONFIG_GLOBAL", self.folder.path().join("gitconfig"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CEILING_DIRECTORIES", self.folder.path())
+            .env("KEYAGENT", KEYAGENT);
+        command
+    }
+
+    fn try_git(&self, arguments: &[&str]) -> Output {
+        self.command("git").args(arguments).output().unwrap()
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let output = self.try_git(arguments);
+        assert!(
+            output.status.success(),
+            "git {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        fs::write(self.path.join(name), content).unwrap();
+    }
+
+    fn stage(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        self.write(name, content);
+        self.git(&["add", "--all"]);
+    }
+
+    fn commit_all(&self) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--no-verify", "--message", "x"]);
+    }
+
+    fn install_hook(&self) {
+        let hook = self.path.join(".git/hooks/pre-commit");
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/pre-commit"), hook).unwrap();
+    }
+
+    fn scan(&self) -> Output {
+        self.command(KEYAGENT)
+            .args(["scan", "--staged"])
+            .output()
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn blocks(&self, key: &Key) -> String {
+        let output = self.scan();
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+        assert!(!stdout.contains(&key.secret) && !stderr.contains(&key.secret));
+        stdout
+    }
+
+    #[track_caller]
+    fn passes(&self) {
+        let output = self.scan();
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+        assert_eq!(stdout, "");
+        assert!(stderr.contains(": no keys"), "{stderr}");
+    }
+
+    #[track_caller]
+    fn fails(&self, cause: &str) {
+        failed(&self.scan(), cause);
+    }
+}
+
+#[track_caller]
+fn failed(output: &Output, cause: &str) {
+    let (stdout, stderr) = texts(output);
+    assert_eq!(output.status.code(), Some(2), "{stdout}{stderr}");
+    assert_eq!(stdout, "");
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert!(
+        lines[0].starts_with("error: ") && lines[1].starts_with("cause: ") && lines[2].starts_with("hint: "),
+        "{stderr}"
+    );
+    assert!(lines[1].contains(cause), "{stderr}");
+}
+
+fn texts(output: &Output) -> (String, String) {
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn a_staged_key_blocks_and_the_way_on_is_told() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("config.ini", key.ini());
+    let stdout = repository.blocks(&key);
+    assert!(
+        stdout.contains(&format!("config.ini:2:21  access-key-id  {}", key.id)),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains(&format!(
+            "config.ini:3:25  secret-access-key  {}… (40)",
+            &key.secret[..4]
+        )),
+        "{stdout}"
+    );
+    let (_, stderr) = texts(&repository.scan());
+    assert!(
+        stderr.contains("git restore --staged -- config.ini\n"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("keyagent rotate -p PROFILE"), "{stderr}");
+    assert!(
+        stderr
+            .lines()
+            .chain(stdout.lines())
+            .all(|line| line.chars().count() <= 80)
+    );
+    repository.git(&["restore", "--staged", "--", "config.ini"]);
+    repository.passes();
+}
+
+#[test]
+fn the_index_counts_and_not_the_work_tree() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", key.ini());
+    repository.write("a", "clean\n");
+    repository.blocks(&key);
+    repository.git(&["add", "a"]);
+    repository.write("a", key.ini());
+    repository.passes();
+    repository.git(&["add", "--intent-to-add", "."]);
+    repository.passes();
+}
+
+#[test]
+fn the_hook_blocks_every_way_to_commit() {
+    let key = Key::random();
+    for arguments in [
+        &["commit", "-am", "x"][..],
+        &["commit", "-m", "x", "README"],
+        &["commit", "-m", "x", "-i", "README"],
+    ] {
+        let repository = Repository::begun();
+        repository.install_hook();
+        repository.write("README", key.ini());
+        let output = repository.try_git(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(texts(&output).1.contains(&key.id), "{:?}", texts(&output));
+        repository.write("README", "clean\n");
+        repository.git(arguments);
+    }
+}
+
+#[test]
+fn the_first_commit_is_scanned() {
+    let (repository, key) = (Repository::new(), Key::random());
+    repository.passes();
+    repository.stage("a", key.ini());
+    repository.blocks(&key);
+    assert!(texts(&repository.scan()).1.contains("git rm --cached -- a\n"));
+}
+
+#[test]
+fn a_merge_is_asked_only_for_what_no_parent_has() {
+    let (repository, old, new) = (Repository::begun(), Key::random(), Key::random());
+    repository.git(&["checkout", "--quiet", "-b", "side"]);
+    repository.write("theirs", old.ini());
+    repository.write("README", "side\n");
+    repository.commit_all();
+    repository.git(&["checkout", "--quiet", "main"]);
+    repository.write("README", "main\n");
+    repository.commit_all();
+    assert!(!repository.try_git(&["merge", "side"]).status.success());
+    repository.fails("README is not merged yet");
+    repository.stage("README", "both\n");
+    repository.passes();
+    repository.stage("README", new.ini());
+    repository.blocks(&new);
+}
+
+#[test]
+fn what_was_there_before_passes() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.write("old", key.ini());
+    repository.commit_all();
+    repository.git(&["mv", "old", "new"]);
+    repository.passes();
+    repository.stage("new", key.ini() + "region = eu-west-1\n");
+    repository.passes();
+    let other = Key::random();
+    repository.stage("new", other.ini());
+    repository.blocks(&other);
+    repository.git(&["rm", "--quiet", "--force", "new"]);
+    repository.passes();
+}
+
+#[test]
+fn link_targets_and_submodules() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let head = repository.git(&["rev-parse", "HEAD"]);
+    repository.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{head},module"),
+    ]);
+    repository.passes();
+    symlink(&key.id, repository.path.join("link")).unwrap();
+    repository.git(&["add", "link"]);
+    assert!(repository.blocks(&key).contains("link:1:1  access-key-id"));
+}
+
+#[test]
+fn names_of_any_bytes() {
+    let key = Key::random();
+    for (name, shown) in [
+        (&b"a b"[..], "a b:2:21"),
+        (b"a\nb", "a\\nb:2:21"),
+        (b"a\xffb", "a\u{fffd}b:2:21"),
+    ] {
+        let repository = Repository::begun();
+        repository.stage(OsStr::from_bytes(name), key.ini());
+        let stdout = repository.blocks(&key);
+        assert!(stdout.contains(shown), "{stdout}");
+    }
+}
+
+#[test]
+fn utf_16_is_read() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let text: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(key.ini().encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    repository.stage("a.txt", text);
+    repository.blocks(&key);
+}
+
+#[test]
+fn decoys_pass() {
+    let repository = Repository::begun();
+    let lines = [
+        "aws AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+        format!("aws {}", random("[0-9a-f]{40}")),
+        format!("aws {}", random("[0-9a-f]{64}")),
+        format!("aws sha512-{}==", random("[A-Za-z0-9/+]{86}")),
+        format!("aws sha256-{}=", random("[A-Za-z0-9/+]{43}")),
+        format!("aws {}", random("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
+        format!("aws {}", ["AR", "OA", &random("[A-Z2-7]{16}")].concat()),
+        format!("aws {}", ["AI", "DA", &random("[A-Z2-7]{16}")].concat()),
+    ];
+    repository.stage("decoys", lines.join("\n"));
+    repository.passes();
+}
+
+#[test]
+fn json_is_the_contract() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", key.ini());
+    let output = repository
+        .command(KEYAGENT)
+        .args(["scan", "--staged", "--format", "json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let (stdout, stderr) = texts(&output);
+    assert!(!stdout.contains(&key.secret));
+    assert_eq!(stderr, "");
+    let document: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(document["schema"], "keyagent.scan/1");
+    assert_eq!(document["scanned"]["blobs"], 1);
+    let finding = document["findings"][1].as_object().unwrap();
+    let names: Vec<&str> = finding.keys().map(String::as_str).collect();
+    let contract =
+        "rule path line column commit access_key_id account_id profile group preview fingerprint encoding";
+    assert_eq!(names, contract.split(' ').collect::<Vec<_>>());
+    assert_eq!(finding["access_key_id"], key.id);
+    assert_eq!(finding["group"], document["findings"][0]["group"]);
+    assert_eq!(finding["encoding"], "plain");
+}
+
+#[test]
+fn files_folders_and_streams() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.write("a", key.ini());
+    repository.write(".git/a", key.ini());
+    let scan = |path: &str| {
+        repository
+            .command(KEYAGENT)
+            .args(["scan", path])
+            .output()
+            .unwrap()
+    };
+    assert_eq!(texts(&scan(".")).0.lines().count(), 2);
+    assert_eq!(scan("README").status.code(), Some(0));
+    failed(&scan("absent"), "No such file");
+    let output = repository
+        .command(KEYAGENT)
+        .args(["scan", "--stdin"])
+        .stdin(fs::File::open(repository.path.join("a")).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_cannot_be_scanned_is_never_called_clean() {
+    let repository = Repository::begun();
+    repository.stage("a", "content that goes missing\n");
+    let oid = repository.git(&["rev-parse", ":a"]);
+    fs::remove_file(
+        repository
+            .path
+            .join(".git/objects")
+            .join(&oid[..2])
+            .join(&oid[2..]),
+    )
+    .unwrap();
+    repository.fails(&format!("{oid} is missing"));
+
+    let repository = Repository::begun();
+    repository.write(".git/index", "no index\n");
+    repository.fails("the index is damaged");
+
+    Repository::empty().fails("no git repository");
+
+    let repository = Repository::empty();
+    repository.git(&["init", "--quiet", "--bare"]);
+    repository.fails("bare");
+
+    let repository = Repository::begun();
+    let output = repository
+        .command(KEYAGENT)
+        .env("PATH", "/nowhere")
+        .args(["scan", "--staged"])
+        .output()
+        .unwrap();
+    failed(&output, "no git on PATH");
+}
+
+#[test]
+fn the_hook_fails_closed_without_keyagent() {
+    let repository = Repository::begun();
+    repository.install_hook();
+    repository.stage("a", "clean\n");
+    let output = repository
+        .command("git")
+        .env("KEYAGENT", "/nowhere/keyagent")
+        .args(["commit", "-m", "x"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(
+        texts(&output)
+            .1
+            .contains("cause: /nowhere/keyagent is not installed"),
+        "{:?}",
+        texts(&output)
+    );
+}
