@@ -2,7 +2,11 @@
 //! Touches nothing of the user's. Started under the name `keyagent`, this program is keyagent itself, so that one
 //! build serves.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tour speaks to its reader")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tour speaks to its reader"
+)]
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

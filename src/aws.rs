@@ -1,158 +1,175 @@
-//! The IAM and STS calls over AWS's SDK. Chooses no credentials by itself: every client signs with the key that
-//! it was given, never with one from the environment or from an instance's metadata.
+//! Performs the IAM and STS calls of [`crate::iam`] with AWS's SDK.
+//! Never runs a credential provider, never asks the instance metadata service, never logs a request.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::config::timeout::TimeoutConfig;
+use aws_sdk_iam::types::StatusType;
+use aws_smithy_types::DateTime;
+use aws_types::os_shim_internal::{Env, Fs};
 use jiff::Timestamp;
+
+use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey};
+use crate::iam::{
+    AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey, Error, Iam,
+    LastUsed, UserName,
+};
 
 mod error;
 mod http_client;
 
-use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey};
-use crate::iam::{
-    AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey, Error,
-    ErrorKind, Iam, LastUsed, UserName,
-};
-use crate::process::Environment;
-use error::translate;
-pub use http_client::Error as CertificateError;
+pub use http_client::{CaBundleError, Connections};
 
-/// The connections of this process: one pool for all profiles with the same certificates.
-#[derive(Debug)]
-pub struct Connections {
-    http_client: SharedHttpClient,
-    environment: Environment,
+/// Where IAM answers for commercial regions, and so the best guess where nothing names a region.
+const FALLBACK_REGION: &str = "us-east-1";
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+const ATTEMPTS: u32 = 3;
+
+/// What the environment and a profile say about reaching AWS: region, endpoints, FIPS. Holds no credentials.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    sdk: SdkConfig,
 }
 
-impl Connections {
-    /// Reads `AWS_CA_BUNDLE`, or else takes the bundle that the profile names.
+impl Settings {
+    /// Reads the environment and AWS's files for a profile; without a name, for `AWS_PROFILE` or `default`.
+    ///
+    /// A file that the SDK cannot parse counts as empty here: `credentials` is who complains about it.
     ///
     /// # Errors
     ///
-    /// When the bundle cannot be used.
-    pub fn open(environment: &Environment, ca_bundle: Option<&Path>) -> Result<Self, CertificateError> {
-        let bundle = environment
-            .get_path("AWS_CA_BUNDLE")
-            .or(ca_bundle)
-            .map(PathBuf::from);
+    /// When `AWS_CA_BUNDLE` or the profile's `ca_bundle` cannot be used.
+    pub async fn load(connections: &Connections, profile_name: Option<&str>) -> Result<Self, CaBundleError> {
+        let files = EnvConfigFiles::default();
+        let override_name = profile_name.map(|name| name.to_owned().into());
+        let profile = aws_config::profile::load(&Fs::real(), &Env::real(), &files, override_name)
+            .await
+            .ok();
+        let value = |name: &str| {
+            profile
+                .as_ref()
+                .and_then(|profile| profile.get(name))
+                .map(str::to_owned)
+        };
+
+        let http_client = connections.client(value("ca_bundle").map(PathBuf::from).as_deref())?;
+        // Given whole, so that the SDK's own chain, whose last link is the metadata service, never runs.
+        let region = aws_config::meta::region::RegionProviderChain::first_try(
+            aws_config::environment::EnvironmentVariableRegionProvider::new(),
+        )
+        .or_else(value("region").map(Region::new))
+        .or_else(Region::from_static(FALLBACK_REGION));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client)
+            .no_credentials()
+            .region(region)
+            .app_name(AppName::new("keyagent").expect("letters alone are a valid name"))
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
+                    .build(),
+            );
+        if let Some(name) = profile_name {
+            loader = loader.profile_name(name);
+        }
         Ok(Self {
-            http_client: http_client::http_client(bundle.as_deref())?,
-            environment: environment.clone(),
+            sdk: loader.load().await,
         })
     }
 
-    /// A client for one profile: its region and endpoints, or those of the environment, signed with `key`.
-    pub async fn client(&self, profile: &str, key: &AccessKey) -> Client {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(self.http_client.clone())
-            .profile_name(profile)
-            .no_credentials()
-            .app_name(AppName::new("keyagent").expect("letters make an app name"))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(5))
-                    .operation_attempt_timeout(Duration::from_secs(10))
-                    .operation_timeout(Duration::from_secs(30))
-                    .build(),
-            )
-            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(200)));
-        // IAM is global in a partition, and without a region the commercial one is meant. The chain's last link,
-        // the metadata of an instance, is never asked: this is a laptop's tool, and the question takes seconds.
-        loader = loader.region(self.region_provider(profile));
-        Client::new(loader.load().await, key)
-    }
-
-    fn region_provider(&self, profile: &str) -> impl aws_config::meta::region::ProvideRegion + 'static {
-        use aws_config::meta::region::RegionProviderChain;
-        let named = ["AWS_REGION", "AWS_DEFAULT_REGION"]
-            .into_iter()
-            .find_map(|variable| self.environment.get_str(variable))
-            .map(|region| Region::new(region.to_owned()));
-        RegionProviderChain::first_try(named)
-            .or_else(
-                aws_config::profile::ProfileFileRegionProvider::builder()
-                    .profile_name(profile)
-                    .build(),
-            )
-            .or_else(Region::from_static("us-east-1"))
+    /// The region that calls are signed for, before the partition's own rules.
+    pub fn region(&self) -> &str {
+        self.sdk
+            .region()
+            .map_or(FALLBACK_REGION, |region| region.as_ref())
     }
 }
 
-/// IAM and STS, signed with one key.
+/// The IAM and STS clients of one key.
 #[derive(Clone, Debug)]
 pub struct Client {
-    config: SdkConfig,
+    settings: Settings,
     iam: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
 }
 
 impl Client {
-    fn new(config: SdkConfig, key: &AccessKey) -> Self {
-        let credentials = Credentials::new(key.id.as_str(), key.secret.expose(), None, None, "keyagent");
-        let config = config
-            .into_builder()
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+    /// Signs with `key`. Connects to nothing.
+    pub fn new(settings: &Settings, key: &AccessKey) -> Self {
+        let credentials = Credentials::from_keys(key.id.as_str(), key.secret.expose(), None);
+        let iam = aws_sdk_iam::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
+        let sts = aws_sdk_sts::config::Builder::from(&settings.sdk).credentials_provider(credentials);
         Self {
-            iam: aws_sdk_iam::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
-            config,
+            settings: settings.clone(),
+            iam: aws_sdk_iam::Client::from_conf(iam.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
         }
     }
 }
 
-/// Once and no more: after a lost reply another try could have a second effect.
-fn once() -> aws_sdk_iam::config::Builder {
+/// After a lost reply a call's effect is unknown, and only the caller may decide to repeat it.
+fn sent_once() -> aws_sdk_iam::config::Builder {
     aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 impl Iam for Client {
     fn signed_by(&self, key: &AccessKey) -> Self {
-        Self::new(self.config.clone(), key)
+        Self::new(&self.settings, key)
     }
 
     async fn get_caller_identity(&self) -> Result<CallerIdentity, Error> {
         const ACTION: &str = "GetCallerIdentity";
-        let answer = self
+        let reply = self
             .sts
             .get_caller_identity()
             .send()
             .await
-            .map_err(|error| translate(ACTION, &error))?;
-        match (answer.account, answer.arn) {
+            .map_err(|error| error::translate(ACTION, &error))?;
+        match (reply.account, reply.arn) {
             (Some(account_id), Some(arn)) => Ok(CallerIdentity { account_id, arn }),
-            _ => Err(unreadable(ACTION)),
+            _ => Err(error::incomplete(ACTION, "account and ARN")),
         }
     }
 
     async fn list_access_keys(&self, user_name: Option<&UserName>) -> Result<Vec<AccessKeyMetadata>, Error> {
         const ACTION: &str = "ListAccessKeys";
+        let mut pages = self
+            .iam
+            .list_access_keys()
+            .set_user_name(user_name.map(|name| name.0.clone()))
+            .into_paginator()
+            .send();
         let mut keys = Vec::new();
-        let mut marker = None;
-        loop {
-            let answer = self
-                .iam
-                .list_access_keys()
-                .set_user_name(user_name.map(|name| name.0.clone()))
-                .set_marker(marker)
-                .send()
-                .await
-                .map_err(|error| translate(ACTION, &error))?;
-            for key in answer.access_key_metadata {
-                keys.push(metadata(key).ok_or_else(|| unreadable(ACTION))?);
-            }
-            marker = answer.marker.filter(|_| answer.is_truncated);
-            if marker.is_none() {
-                return Ok(keys);
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| error::translate(ACTION, &error))?;
+            for row in page.access_key_metadata() {
+                keys.push(AccessKeyMetadata {
+                    access_key_id: access_key_id(ACTION, row.access_key_id())?,
+                    user_name: row
+                        .user_name()
+                        .filter(|name| !name.is_empty())
+                        .map(|name| UserName(name.to_owned())),
+                    status: match row.status() {
+                        Some(StatusType::Active) => AccessKeyStatus::Active,
+                        // `Expired` and whatever comes: IAM does not call it active.
+                        Some(_) => AccessKeyStatus::Inactive,
+                        None => return Err(error::incomplete(ACTION, "status")),
+                    },
+                    create_date: timestamp(ACTION, row.create_date())?,
+                });
             }
         }
+        Ok(keys)
     }
 
     async fn get_access_key_last_used(
@@ -160,56 +177,55 @@ impl Iam for Client {
         access_key_id: &AccessKeyId,
     ) -> Result<AccessKeyLastUsed, Error> {
         const ACTION: &str = "GetAccessKeyLastUsed";
-        let answer = self
+        let reply = self
             .iam
             .get_access_key_last_used()
             .access_key_id(access_key_id.as_str())
             .send()
             .await
-            .map_err(|error| translate(ACTION, &error))?;
-        // Without this part AWS has said nothing about use, which is not the same as never.
-        let used = answer.access_key_last_used.ok_or_else(|| unreadable(ACTION))?;
-        let last_used = match used.last_used_date {
-            Some(date) => {
-                let date = timestamp(date).ok_or_else(|| unreadable(ACTION))?;
-                Some(LastUsed {
-                    date,
-                    service: used.service_name,
-                    region: used.region,
-                })
-            }
+            .map_err(|error| error::translate(ACTION, &error))?;
+        // Without the element AWS has said nothing, which is not "never".
+        let last_used = reply
+            .access_key_last_used()
+            .ok_or_else(|| error::incomplete(ACTION, "AccessKeyLastUsed"))?;
+        let last_used = match last_used.last_used_date() {
+            Some(date) => Some(LastUsed {
+                date: timestamp(ACTION, Some(date))?,
+                service: last_used.service_name().to_owned(),
+                region: last_used.region().to_owned(),
+            }),
             None => None,
         };
-        Ok(AccessKeyLastUsed {
-            user_name: answer.user_name.filter(|name| !name.is_empty()).map(UserName),
-            last_used,
-        })
+        let user_name = reply
+            .user_name()
+            .filter(|name| !name.is_empty())
+            .map(|name| UserName(name.to_owned()));
+        Ok(AccessKeyLastUsed { user_name, last_used })
     }
 
     async fn create_access_key(&self, user_name: &UserName) -> Result<CreatedAccessKey, Error> {
         const ACTION: &str = "CreateAccessKey";
-        let answer = self
+        let reply = self
             .iam
             .create_access_key()
             .user_name(&user_name.0)
             .customize()
-            .config_override(once())
+            .config_override(sent_once())
             .send()
             .await
-            .map_err(|error| translate(ACTION, &error))?;
-        let key = answer.access_key.ok_or_else(|| unreadable(ACTION))?;
-        let id = AccessKeyId::parse(&key.access_key_id).map_err(|_| unreadable(ACTION))?;
-        let create_date = key
-            .create_date
-            .and_then(timestamp)
-            .ok_or_else(|| unreadable(ACTION))?;
-        let access_key = AccessKey {
-            id,
-            secret: SecretAccessKey::new(key.secret_access_key),
-        };
+            .map_err(|error| error::translate(ACTION, &error))?;
+        let key = reply
+            .access_key()
+            .ok_or_else(|| error::incomplete(ACTION, "key"))?;
+        if key.secret_access_key().is_empty() {
+            return Err(error::incomplete(ACTION, "secret"));
+        }
         Ok(CreatedAccessKey {
-            access_key,
-            create_date,
+            access_key: AccessKey {
+                id: self::access_key_id(ACTION, Some(key.access_key_id()))?,
+                secret: SecretAccessKey::new(key.secret_access_key()),
+            },
+            create_date: timestamp(ACTION, key.create_date())?,
         })
     }
 
@@ -219,7 +235,6 @@ impl Iam for Client {
         access_key_id: &AccessKeyId,
         status: AccessKeyStatus,
     ) -> Result<(), Error> {
-        use aws_sdk_iam::types::StatusType;
         let status = match status {
             AccessKeyStatus::Active => StatusType::Active,
             AccessKeyStatus::Inactive => StatusType::Inactive,
@@ -231,7 +246,7 @@ impl Iam for Client {
             .status(status)
             .send()
             .await
-            .map_err(|error| translate("UpdateAccessKey", &error))?;
+            .map_err(|error| error::translate("UpdateAccessKey", &error))?;
         Ok(())
     }
 
@@ -240,42 +255,175 @@ impl Iam for Client {
         user_name: &UserName,
         access_key_id: &AccessKeyId,
     ) -> Result<(), Error> {
+        // Repeated after a lost reply it would answer NoSuchEntity, which reads like a mistake.
         self.iam
             .delete_access_key()
             .user_name(&user_name.0)
             .access_key_id(access_key_id.as_str())
             .customize()
-            .config_override(once())
+            .config_override(sent_once())
             .send()
             .await
-            .map_err(|error| translate("DeleteAccessKey", &error))?;
+            .map_err(|error| error::translate("DeleteAccessKey", &error))?;
         Ok(())
     }
 }
 
-fn metadata(key: aws_sdk_iam::types::AccessKeyMetadata) -> Option<AccessKeyMetadata> {
-    use aws_sdk_iam::types::StatusType;
-    Some(AccessKeyMetadata {
-        access_key_id: AccessKeyId::parse(&key.access_key_id?).ok()?,
-        user_name: key.user_name.filter(|name| !name.is_empty()).map(UserName),
-        status: if key.status? == StatusType::Active {
-            AccessKeyStatus::Active
-        } else {
-            AccessKeyStatus::Inactive
-        },
-        create_date: timestamp(key.create_date?)?,
-    })
+fn access_key_id(action: &'static str, text: Option<&str>) -> Result<AccessKeyId, Error> {
+    AccessKeyId::parse(text.unwrap_or_default()).map_err(|_invalid| error::incomplete(action, "key ID"))
 }
 
-fn timestamp(date: aws_smithy_types::DateTime) -> Option<Timestamp> {
-    Timestamp::new(date.secs(), i32::try_from(date.subsec_nanos()).ok()?).ok()
+fn timestamp(action: &'static str, date: Option<&DateTime>) -> Result<Timestamp, Error> {
+    date.and_then(|date| Timestamp::new(date.secs(), i32::try_from(date.subsec_nanos()).ok()?).ok())
+        .ok_or_else(|| error::incomplete(action, "date"))
 }
 
-fn unreadable(action: &'static str) -> Error {
-    Error {
-        action,
-        kind: ErrorKind::Unreadable,
-        code: None,
-        message: "the answer is not one of AWS's".into(),
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::iam::ErrorKind;
+    use crate::process::Environment;
+
+    /// Answers each connection with the next reply, the last one for ever; an empty one just hangs up.
+    fn server(replies: &'static [&'static str]) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&calls);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = connection.expect("a connection");
+                let mut request = [0; 8192];
+                let _ = connection.read(&mut request);
+                let call = count.fetch_add(1, Ordering::SeqCst);
+                let reply = replies[call.min(replies.len() - 1)];
+                let _ = connection.write_all(reply.as_bytes());
+            }
+        });
+        (url, calls)
+    }
+
+    async fn client(url: String) -> Client {
+        let connections = Connections::new(&Environment::default());
+        let mut settings = Settings::load(&connections, Some("no such profile"))
+            .await
+            .expect("no bundle");
+        settings.sdk = settings.sdk.to_builder().endpoint_url(url).build();
+        let key = AccessKey {
+            id: AccessKeyId::parse("TESTTESTTESTTEST").expect("an ID"),
+            secret: SecretAccessKey::new("secret"),
+        };
+        Client::new(&settings, &key)
+    }
+
+    fn alice() -> UserName {
+        UserName("alice".to_owned())
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().expect("a runtime").block_on(future)
+    }
+
+    #[test]
+    fn a_lost_reply_is_unknown_and_not_repeated() {
+        run(async {
+            let (url, calls) = server(&[""]);
+            let error = client(url)
+                .await
+                .create_access_key(&alice())
+                .await
+                .expect_err("no reply");
+            assert!(!error.had_no_effect(), "{error:?}");
+            assert_eq!(calls.load(Ordering::SeqCst), 1);
+
+            let (url, calls) =
+                server(&["HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"]);
+            let client = client(url).await;
+            let id = AccessKeyId::parse("TESTTESTTESTTEST").expect("an ID");
+            let error = client
+                .delete_access_key(&alice(), &id)
+                .await
+                .expect_err("HTTP 500");
+            assert_eq!(
+                (error.kind, calls.load(Ordering::SeqCst)),
+                (ErrorKind::ServiceFailure, 1)
+            );
+        });
+    }
+
+    #[test]
+    fn a_read_is_repeated() {
+        run(async {
+            let (url, calls) = server(&[
+                "HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
+                <ListAccessKeysResponse><ListAccessKeysResult><IsTruncated>true</IsTruncated><Marker>m</Marker>\
+                <AccessKeyMetadata><member><UserName>alice</UserName><AccessKeyId>AAAAAAAAAAAAAAAA</AccessKeyId>\
+                <Status>Active</Status><CreateDate>2026-01-02T03:04:05Z</CreateDate></member></AccessKeyMetadata>\
+                </ListAccessKeysResult></ListAccessKeysResponse>",
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
+                <ListAccessKeysResponse><ListAccessKeysResult><IsTruncated>false</IsTruncated>\
+                <AccessKeyMetadata><member><UserName>alice</UserName><AccessKeyId>BBBBBBBBBBBBBBBB</AccessKeyId>\
+                <Status>Expired</Status><CreateDate>2026-01-02T03:04:05Z</CreateDate></member></AccessKeyMetadata>\
+                </ListAccessKeysResult></ListAccessKeysResponse>",
+            ]);
+            let keys = client(url)
+                .await
+                .list_access_keys(Some(&alice()))
+                .await
+                .expect("two pages");
+            assert_eq!(calls.load(Ordering::SeqCst), 3);
+            let status: Vec<_> = keys
+                .iter()
+                .map(|key| (key.access_key_id.as_str(), key.status))
+                .collect();
+            assert_eq!(
+                status,
+                [
+                    ("AAAAAAAAAAAAAAAA", AccessKeyStatus::Active),
+                    ("BBBBBBBBBBBBBBBB", AccessKeyStatus::Inactive)
+                ]
+            );
+            assert_eq!(
+                keys[0].create_date,
+                "2026-01-02T03:04:05Z".parse().expect("a time")
+            );
+        });
+    }
+
+    #[test]
+    fn what_is_not_from_aws_is_unreadable() {
+        run(async {
+            for reply in [
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>Please sign in</html>",
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<ListAccessKeysResponse><ListAccessKeysRes",
+                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+                "HTTP/1.1 302 Found\r\nlocation: /login\r\nconnection: close\r\n\r\n",
+                "HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n<html>blocked by policy</html>",
+            ] {
+                let (url, _calls) = server(Box::leak(Box::new([reply])));
+                let error = client(url).await.list_access_keys(None).await.expect_err(reply);
+                assert_eq!(error.kind, ErrorKind::Unreadable, "{reply}: {error:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn nobody_listens_is_unreachable() {
+        run(async {
+            let error = client("http://127.0.0.1:1".to_owned())
+                .await
+                .get_caller_identity()
+                .await
+                .expect_err("refused");
+            assert_eq!(error.kind, ErrorKind::Unreachable);
+            assert!(error.message.to_lowercase().contains("refused"), "{error}");
+        });
     }
 }

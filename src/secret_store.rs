@@ -1,197 +1,186 @@
-//! Where secrets in hand lie: the new one during a rotation, the old one until its key is deleted.
-//! The OS keyring, or a file that only the user can read. Never logs a value.
+//! Keeps the secrets in hand: the new one during a rotation, the old one until it is deleted.
+//! They lie in the OS keyring or in a 0600 file. Never prompts, never waits without a bound, never prints one.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 use crate::access_key::{AccessKeyId, SecretAccessKey};
-use crate::fs_atomic;
 use crate::process::Environment;
 
-#[cfg(all(feature = "desktop", target_os = "linux"))]
+mod file;
+#[cfg(feature = "desktop")]
 mod keyring;
 
+pub use file::FileStore;
+#[cfg(feature = "desktop")]
+pub use keyring::KeyringStore;
+
+/// Why a secret could not be kept, found or forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: `write`.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no keyring that answers without a person.
+    #[error("the keyring is not available: {reason}")]
+    Unavailable {
+        /// Why.
+        reason: String,
+    },
+    /// The keyring refused.
+    #[error("the keyring cannot {action} the secret of {name}: {reason}")]
+    Keyring {
+        /// What was tried: `write`.
+        action: &'static str,
+        /// The entry.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The keyring said nothing. Whether it did what was asked is unknown.
+    #[error("the keyring did not answer within {seconds} s when asked to {action} the secret of {name}")]
+    TimedOut {
+        /// What was tried: `write`.
+        action: &'static str,
+        /// The entry.
+        name: String,
+        /// The bound.
+        seconds: u64,
+    },
+}
+
+/// A place for secrets, one for each key ID.
+pub trait SecretStore {
+    /// `keyring` or `file`: the [`SecretStoreChoice`] that opens this place again.
+    fn name(&self) -> &str;
+
+    /// Keeps the secret, replacing an earlier one. When this returns, a crash does not lose it.
+    ///
+    /// # Errors
+    ///
+    /// When it may not have been kept.
+    fn put(&self, id: &AccessKeyId, secret: &SecretAccessKey) -> Result<(), Error>;
+
+    /// The secret, or `None` where this place certainly has none.
+    ///
+    /// # Errors
+    ///
+    /// When the place cannot be asked.
+    fn get(&self, id: &AccessKeyId) -> Result<Option<SecretAccessKey>, Error>;
+
+    /// Forgets the secret; one that is not there is forgotten already.
+    ///
+    /// # Errors
+    ///
+    /// When it may still be there.
+    fn delete(&self, id: &AccessKeyId) -> Result<(), Error>;
+}
+
 /// The setting `secret_store`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SecretStoreChoice {
-    /// The keyring where there is one that keeps what it is given, else the file.
+    /// The keyring where it works, else files.
+    #[default]
     Auto,
     /// The keyring, or an error.
     Keyring,
-    /// The file.
+    /// Files in the state directory.
     File,
 }
 
-impl std::str::FromStr for SecretStoreChoice {
-    type Err = String;
+/// A word that is none of `auto`, `keyring` and `file`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not one of auto, keyring, file")]
+pub struct InvalidChoice(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for SecretStoreChoice {
+    type Err = InvalidChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "auto" => Ok(Self::Auto),
             "keyring" => Ok(Self::Keyring),
             "file" => Ok(Self::File),
-            _ => Err(format!("`{text}` is none of auto, keyring, file")),
+            _ => Err(InvalidChoice(text.to_owned())),
         }
     }
 }
 
-/// Why a secret cannot be kept or found.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file system refuses.
-    #[error(transparent)]
-    File(#[from] fs_atomic::Error),
-    /// A secret's file cannot be read or removed.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// In words.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// There is no keyring that could be used now.
-    #[error("the keyring cannot be used: {0}")]
-    Keyring(String),
-    /// What was written was not read back.
-    #[error("the secret store ({0}) does not give back what it was given")]
-    Forgets(&'static str),
-}
-
-/// Keeps secrets by the ID of their key.
-pub trait SecretStore {
-    /// What it is, in a word or two.
-    fn name(&self) -> &'static str;
-
-    /// Keeps a secret, durably, in place of one that was there.
-    ///
-    /// # Errors
-    ///
-    /// See [`Error`].
-    fn put(&self, id: &AccessKeyId, secret: &SecretAccessKey) -> Result<(), Error>;
-
-    /// Finds a secret.
-    ///
-    /// # Errors
-    ///
-    /// See [`Error`]; that there is none is no error.
-    fn get(&self, id: &AccessKeyId) -> Result<Option<SecretAccessKey>, Error>;
-
-    /// Removes a secret; that there is none is no error.
-    ///
-    /// # Errors
-    ///
-    /// See [`Error`].
-    fn delete(&self, id: &AccessKeyId) -> Result<(), Error>;
-
-    /// Writes, reads back and removes a value under a name that no key has.
-    ///
-    /// # Errors
-    ///
-    /// When a step fails, or something else comes back.
-    fn prove(&self) -> Result<(), Error> {
-        let id = AccessKeyId::parse("KEYAGENT_PROVES_THE_STORE").expect("letters and `_` fit IAM's pattern");
-        let secret = SecretAccessKey::new(format!("proof by process {}", std::process::id()));
-        self.put(&id, &secret)?;
-        let read = self.get(&id)?;
-        self.delete(&id)?;
-        if read.as_ref() == Some(&secret) {
-            Ok(())
-        } else {
-            Err(Error::Forgets(self.name()))
-        }
-    }
-}
-
-/// Opens the store of the setting. `auto` takes the keyring only when it has proven that it keeps a value.
+/// Opens the chosen place. `auto` takes the keyring only after it kept, gave back and forgot a probe.
+///
+/// To find a secret again, open the place whose [`SecretStore::name`] was noted when it was put there: `auto` may
+/// choose otherwise next time, as when the keyring is locked.
 ///
 /// # Errors
 ///
-/// When the keyring was asked for and cannot be used.
+/// When the keyring was asked for and is not available.
 pub fn open(
     choice: SecretStoreChoice,
-    state_folder: &Path,
+    state_dir: &Path,
     environment: &Environment,
 ) -> Result<Box<dyn SecretStore>, Error> {
-    let file = || {
-        Box::new(FileStore {
-            folder: state_folder.join("secrets"),
-        })
-    };
+    let file = FileStore::new(state_dir);
     match choice {
-        SecretStoreChoice::File => Ok(file()),
+        SecretStoreChoice::File => Ok(Box::new(file)),
+        #[cfg(feature = "desktop")]
+        SecretStoreChoice::Keyring => Ok(Box::new(KeyringStore::open(environment)?)),
+        #[cfg(not(feature = "desktop"))]
         SecretStoreChoice::Keyring => {
-            let keyring = open_keyring(environment)?;
-            keyring.prove()?;
-            Ok(keyring)
+            let _ = environment;
+            Err(Error::Unavailable {
+                reason: "this keyagent was built without the feature `desktop`".to_owned(),
+            })
         }
-        SecretStoreChoice::Auto => match open_keyring(environment) {
-            Ok(keyring) if keyring.prove().is_ok() => Ok(keyring),
-            Ok(_) | Err(_) => Ok(file()),
-        },
+        #[cfg(feature = "desktop")]
+        SecretStoreChoice::Auto => {
+            match KeyringStore::open(environment).and_then(|keyring| keyring.prove().map(|()| keyring)) {
+                Ok(keyring) => Ok(Box::new(KeyringThenFile { keyring, file })),
+                // Headless, locked, never set up: the file serves, and needs no explanation.
+                Err(_unavailable) => Ok(Box::new(file)),
+            }
+        }
+        #[cfg(not(feature = "desktop"))]
+        SecretStoreChoice::Auto => Ok(Box::new(file)),
     }
 }
 
-#[cfg(all(feature = "desktop", target_os = "linux"))]
-fn open_keyring(environment: &Environment) -> Result<Box<dyn SecretStore>, Error> {
-    Ok(Box::new(keyring::KeyringStore::open(environment)?))
+/// The keyring, and behind it the files that were written while there was none.
+#[cfg(feature = "desktop")]
+struct KeyringThenFile {
+    keyring: KeyringStore,
+    file: FileStore,
 }
 
-/// This build has no keyring: the feature `desktop` is off, or the platform's store is not built in yet.
-#[cfg(not(all(feature = "desktop", target_os = "linux")))]
-fn open_keyring(_: &Environment) -> Result<Box<dyn SecretStore>, Error> {
-    Err(Error::Keyring("this build of keyagent has none".into()))
-}
-
-/// One 0600 file a secret, in a 0700 folder.
-#[derive(Clone, Debug)]
-pub struct FileStore {
-    folder: PathBuf,
-}
-
-impl FileStore {
-    fn path(&self, id: &AccessKeyId) -> PathBuf {
-        // An ID is letters, digits and `_` only, so it is a file name.
-        self.folder.join(id.as_str())
-    }
-}
-
-impl SecretStore for FileStore {
-    fn name(&self) -> &'static str {
-        "file"
+#[cfg(feature = "desktop")]
+impl SecretStore for KeyringThenFile {
+    fn name(&self) -> &str {
+        self.keyring.name()
     }
 
     fn put(&self, id: &AccessKeyId, secret: &SecretAccessKey) -> Result<(), Error> {
-        Ok(fs_atomic::write_private(
-            &self.path(id),
-            secret.expose().as_bytes(),
-        )?)
+        self.keyring.put(id, secret)
     }
 
     fn get(&self, id: &AccessKeyId) -> Result<Option<SecretAccessKey>, Error> {
-        let path = self.path(id);
-        match std::fs::read_to_string(&path) {
-            Ok(secret) => Ok(Some(SecretAccessKey::new(secret))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Io {
-                doing: "read",
-                path,
-                source,
-            }),
+        match self.keyring.get(id)? {
+            Some(secret) => Ok(Some(secret)),
+            None => self.file.get(id),
         }
     }
 
     fn delete(&self, id: &AccessKeyId) -> Result<(), Error> {
-        let path = self.path(id);
-        match std::fs::remove_file(&path) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(Error::Io {
-                doing: "remove",
-                path,
-                source,
-            }),
-        }
+        self.file.delete(id)?;
+        self.keyring.delete(id)
     }
 }
 
@@ -200,41 +189,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_keeps_a_secret_for_nobody_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = FileStore {
-            folder: folder.path().join("secrets"),
-        };
-        let id = AccessKeyId::parse(&"A".repeat(20)).unwrap();
-        assert_eq!(store.get(&id).unwrap(), None);
-        store.prove().unwrap();
-        store.put(&id, &SecretAccessKey::new("old")).unwrap();
-        store.put(&id, &SecretAccessKey::new("new")).unwrap();
-        assert_eq!(store.get(&id).unwrap(), Some(SecretAccessKey::new("new")));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-            assert_eq!((mode(&store.path(&id)), mode(&store.folder)), (0o600, 0o700));
-        }
-        store.delete(&id).unwrap();
-        store.delete(&id).unwrap();
-        assert_eq!(store.get(&id).unwrap(), None);
+    fn the_setting_is_one_of_three_words() {
+        assert_eq!("auto".parse(), Ok(SecretStoreChoice::Auto));
+        assert_eq!("keyring".parse(), Ok(SecretStoreChoice::Keyring));
+        assert_eq!("file".parse(), Ok(SecretStoreChoice::File));
+        assert_eq!(
+            "Vault"
+                .parse::<SecretStoreChoice>()
+                .map_err(|error| error.to_string()),
+            Err("`Vault` is not one of auto, keyring, file".to_owned())
+        );
     }
 
     #[test]
-    fn without_a_bus_auto_takes_the_file_and_keyring_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
+    #[cfg(not(any(target_os = "macos", windows)))]
+    fn without_a_bus_auto_means_the_file_and_the_keyring_is_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
         let nothing = Environment::default();
-        assert_eq!(
-            open(SecretStoreChoice::Auto, folder.path(), &nothing)
-                .unwrap()
-                .name(),
-            "file"
-        );
-        assert!(matches!(
-            open(SecretStoreChoice::Keyring, folder.path(), &nothing),
-            Err(Error::Keyring(_))
-        ));
+        let store = open(SecretStoreChoice::Auto, folder.path(), &nothing).expect("the file serves");
+        assert_eq!(store.name(), "file");
+        let error = open(SecretStoreChoice::Keyring, folder.path(), &nothing)
+            .err()
+            .expect("no bus");
+        assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    }
+
+    /// Needs a session bus with an unlocked keyring, so it runs only when asked for:
+    /// `dbus-run-session -- sh -c 'printf pass | gnome-keyring-daemon --unlock --components=secrets;
+    /// cargo test --lib real_keyring -- --ignored'`
+    #[test]
+    #[ignore = "needs a session bus with an unlocked keyring"]
+    fn real_keyring_round_trip() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let environment = Environment::of_this_process();
+        let store = open(SecretStoreChoice::Auto, folder.path(), &environment).expect("a store");
+        assert_eq!(store.name(), "keyring");
+        let id = AccessKeyId::parse("TESTTESTTESTTEST").expect("an ID");
+        for secret in ["first", "second"] {
+            store.put(&id, &SecretAccessKey::new(secret)).expect("kept");
+            assert_eq!(store.get(&id).expect("asked"), Some(SecretAccessKey::new(secret)));
+        }
+        store.delete(&id).expect("forgotten");
+        store.delete(&id).expect("twice is once");
+        assert_eq!(store.get(&id).expect("asked"), None);
     }
 }

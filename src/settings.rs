@@ -273,7 +273,11 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
         "max_age_days" => settings.limits.max_age_days = days(value)?,
         "warn_days" => settings.limits.warn_days = days(value)?,
         "grace_days" => settings.grace_days = days(value)?,
-        "secret_store" => settings.secret_store = value.parse()?,
+        "secret_store" => {
+            settings.secret_store = value
+                .parse()
+                .map_err(|error: crate::secret_store::InvalidChoice| error.to_string())?
+        }
         "verify_for" => settings.verify_for = duration(value)?,
         "verify_every" => settings.verify_every = duration(value)?,
         _ => return Err(format!("there is no setting {name}")),

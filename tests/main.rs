@@ -1,8 +1,12 @@
 //! The integration tests: one binary, one file a command.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod account;
+mod network;
 mod rotate;
 mod scan;
+mod status;
 mod support;
 
 /// A file that is not named above would never run.

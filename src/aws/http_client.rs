@@ -1,76 +1,182 @@
-//! The HTTP client under the SDK: rustls on ring, the CLI's certificate bundle, the usual proxy variables.
-//!
-//! The SDK by itself reads neither `AWS_CA_BUNDLE` nor, with a client given to it, the proxy variables.
+//! Owns the way out: TLS on rustls and ring, the trusted roots, the proxy and the pool of connections.
+//! Knows nothing of IAM, and never falls back to other roots than the ones asked for.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use data_encoding::BASE64;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
-/// The certificates cannot be used.
+use crate::process::Environment;
+
+/// A bundle of certificates (`AWS_CA_BUNDLE`, `ca_bundle`) that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The bundle cannot be read.
-    #[error("cannot read the certificates in {}: {source}", path.display())]
-    Unreadable {
-        /// `AWS_CA_BUNDLE`, or `ca_bundle` of the config file.
+pub enum CaBundleError {
+    /// The file cannot be read.
+    #[error("cannot read the certificate bundle {}: {source}", path.display())]
+    Read {
+        /// The bundle.
         path: PathBuf,
-        /// The system's reason.
+        /// Why.
         source: std::io::Error,
     },
-    /// The bundle holds no certificate.
-    #[error("{} holds no PEM certificate", .0.display())]
-    NoCertificate(PathBuf),
-    /// The certificates are refused.
-    #[error("the certificates cannot be used: {0}")]
-    Tls(String),
+    /// A block of the file is no PEM.
+    #[error("the certificate bundle {} is not PEM: {reason}", path.display())]
+    NotPem {
+        /// The bundle.
+        path: PathBuf,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The file holds no certificate that could be trusted.
+    #[error("the certificate bundle {} holds no usable certificate", path.display())]
+    Empty {
+        /// The bundle.
+        path: PathBuf,
+    },
 }
 
-/// Makes one client for the whole process. A bundle takes the place of the system's certificates, as in the AWS
-/// CLI.
-///
-/// # Errors
-///
-/// When the bundle cannot be used: going on with other certificates than the user named would be wrong.
-pub(super) fn http_client(ca_bundle: Option<&Path>) -> Result<SharedHttpClient, Error> {
-    let mut trusted = TrustStore::default();
-    if let Some(path) = ca_bundle {
-        let pem = std::fs::read(path).map_err(|source| Error::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        if memchr::memmem::find(&pem, b"-----BEGIN CERTIFICATE-----").is_none() {
-            return Err(Error::NoCertificate(path.to_owned()));
+/// The process's HTTP clients: one for each bundle of trusted certificates, in practice one.
+#[derive(Debug)]
+pub struct Connections {
+    bundle_of_environment: Option<PathBuf>,
+    clients: Mutex<BTreeMap<Option<PathBuf>, SharedHttpClient>>,
+}
+
+impl Connections {
+    /// Takes `AWS_CA_BUNDLE`; proxies are read when a connection is made.
+    pub fn new(environment: &Environment) -> Self {
+        Self {
+            bundle_of_environment: environment.get_path("AWS_CA_BUNDLE").map(Path::to_owned),
+            clients: Mutex::default(),
         }
-        trusted = TrustStore::empty().with_pem_certificate(pem);
     }
-    let context = TlsContext::builder()
-        .with_trust_store(trusted)
-        .build()
-        .map_err(|error| Error::Tls(error.to_string()))?;
-    // Connections are pooled in a connector; a new one for each call would never reuse one.
-    let connectors: Mutex<Vec<(String, SharedHttpConnector)>> = Mutex::default();
-    Ok(http_client_fn(move |settings, components| {
-        let name = format!("{settings:?}");
-        let mut connectors = connectors
-            .lock()
-            .expect("no thread panics while it makes a connector");
-        if let Some((_, connector)) = connectors.iter().find(|(known, _)| *known == name) {
-            return connector.clone();
+
+    /// The client that trusts what the environment says, else what the profile's `ca_bundle` says, else the
+    /// system. A bundle replaces the system's roots, as in the AWS CLI.
+    pub(super) fn client(&self, bundle_of_profile: Option<&Path>) -> Result<SharedHttpClient, CaBundleError> {
+        let bundle = self.bundle_of_environment.as_deref().or(bundle_of_profile);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&bundle.map(Path::to_owned)) {
+            return Ok(client.clone());
         }
-        let mut builder = Connector::builder()
-            .connector_settings(settings.clone())
-            .proxy_config(ProxyConfig::from_env());
-        builder.set_sleep_impl(components.sleep_impl());
-        let tls = builder
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(context.clone());
-        let connector = SharedHttpConnector::new(tls.build());
-        connectors.push((name, connector.clone()));
-        connector
-    }))
+        let client = http_client(trust_store(bundle)?);
+        clients.insert(bundle.map(Path::to_owned), client.clone());
+        Ok(client)
+    }
+}
+
+fn trust_store(bundle: Option<&Path>) -> Result<TrustStore, CaBundleError> {
+    let Some(path) = bundle else {
+        return Ok(TrustStore::default());
+    };
+    let pem = std::fs::read(path).map_err(|source| CaBundleError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut usable = String::new();
+    // The connector panics on what it cannot parse, so it is given only what was parsed here. Bundles of
+    // distributions hold certificates that webpki refuses; those are passed over, as rustls itself does.
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| CaBundleError::NotPem {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        if webpki::anchor_from_trusted_cert(&certificate).is_ok() {
+            usable.push_str("-----BEGIN CERTIFICATE-----\n");
+            usable.push_str(&BASE64.encode(&certificate));
+            usable.push_str("\n-----END CERTIFICATE-----\n");
+        }
+    }
+    if usable.is_empty() {
+        return Err(CaBundleError::Empty {
+            path: path.to_owned(),
+        });
+    }
+    Ok(TrustStore::empty().with_pem_certificate(usable))
+}
+
+fn http_client(trust_store: TrustStore) -> SharedHttpClient {
+    // One connector for each set of timeouts, or every call would read the roots and shake hands anew.
+    let connectors: Arc<Mutex<BTreeMap<String, SharedHttpConnector>>> = Arc::default();
+    http_client_fn(move |settings, components| {
+        let mut connectors = connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        connectors
+            .entry(format!("{settings:?}"))
+            .or_insert_with(|| {
+                let context = TlsContext::builder()
+                    .with_trust_store(trust_store.clone())
+                    .build()
+                    .expect("a context is only put together here, nothing is parsed");
+                let mut builder = Connector::builder()
+                    .connector_settings(settings.clone())
+                    .proxy_config(ProxyConfig::from_env());
+                builder.set_sleep_impl(components.sleep_impl());
+                SharedHttpConnector::new(
+                    builder
+                        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                        .tls_context(context)
+                        .build(),
+                )
+            })
+            .clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle(content: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bundle.pem");
+        std::fs::write(&path, content).expect("written");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_missing_bundle_is_named() {
+        let environment: Environment = [("AWS_CA_BUNDLE", "/nowhere/roots.pem")].into_iter().collect();
+        let error = Connections::new(&environment)
+            .client(None)
+            .expect_err("it is not there");
+        assert!(error.to_string().contains("/nowhere/roots.pem"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_bundle_is_an_error() {
+        let (_folder, path) = bundle("# none yet\n");
+        assert!(matches!(
+            trust_store(Some(&path)),
+            Err(CaBundleError::Empty { .. })
+        ));
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_no_panic() {
+        let (_folder, path) = bundle("-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n");
+        assert!(matches!(
+            trust_store(Some(&path)),
+            Err(CaBundleError::NotPem { .. })
+        ));
+        let (_folder, path) = bundle("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        assert!(matches!(
+            trust_store(Some(&path)),
+            Err(CaBundleError::Empty { .. })
+        ));
+    }
+
+    #[test]
+    fn the_same_roots_share_a_client() {
+        let connections = Connections::new(&Environment::default());
+        connections.client(None).expect("the system's roots");
+        connections.client(None).expect("the system's roots");
+        assert_eq!(connections.clients.lock().expect("unpoisoned").len(), 1);
+    }
 }

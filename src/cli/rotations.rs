@@ -1,5 +1,7 @@
 //! What `rotate` and `recover` share: what they open before they can work, and how they report.
 
+use std::path::PathBuf;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -7,7 +9,7 @@ use super::Format;
 use super::exit_code;
 use super::ui;
 use crate::access_key::{AccessKey, AccessKeyId};
-use crate::aws::{Client, Connections};
+use crate::aws::{self, Client, Connections};
 use crate::fs_atomic::Lock;
 use crate::problem::Problem;
 use crate::process::Environment;
@@ -25,6 +27,10 @@ pub struct Workplace {
     pub store: Box<dyn SecretStore>,
     /// What is recorded.
     pub journal: Journal,
+    /// To AWS.
+    pub connections: Connections,
+    /// Where the journal lies.
+    pub state_folder: PathBuf,
     _lock: Lock,
 }
 
@@ -48,10 +54,13 @@ impl Workplace {
         let journal = Journal::open(&state_folder).map_err(|error| fail(error.into()))?;
         let store = secret_store::open(settings.defaults().secret_store, &state_folder, environment)
             .map_err(|error| fail(error.into()))?;
+        let connections = Connections::new(environment);
         Ok(Self {
             settings,
             store,
             journal,
+            connections,
+            state_folder,
             _lock: lock,
         })
     }
@@ -77,21 +86,17 @@ pub fn load_settings(environment: &Environment) -> Result<AllSettings, Problem> 
 /// # Errors
 ///
 /// When the certificate bundle cannot be used.
-pub async fn client(
-    environment: &Environment,
-    profile: &str,
-    ca_bundle: Option<&str>,
-    key: &AccessKey,
-) -> Result<Client, Problem> {
-    let connections =
-        Connections::open(environment, ca_bundle.map(std::path::Path::new)).map_err(|error| {
+pub async fn client(connections: &Connections, profile: &str, key: &AccessKey) -> Result<Client, Problem> {
+    let settings = aws::Settings::load(connections, Some(profile))
+        .await
+        .map_err(|error| {
             Problem::new(
                 "cannot connect to AWS",
                 error.to_string(),
                 "check AWS_CA_BUNDLE, or ca_bundle in the config file",
             )
         })?;
-    Ok(connections.client(profile, key).await)
+    Ok(Client::new(&settings, key))
 }
 
 /// The runtime that the SDK runs on.

@@ -17,8 +17,6 @@ pub struct Profile {
     pub name: String,
     /// What credentials it stands for.
     pub holds: Holds,
-    /// `ca_bundle` of the config file: the CLI's setting, which the SDK does not know.
-    pub ca_bundle: Option<String>,
 }
 
 /// What a profile stands for.
@@ -89,7 +87,6 @@ pub fn profiles(credentials: &Document, config: Option<&Document>) -> Result<Vec
             Profile {
                 name: (*name).to_owned(),
                 holds: holds(get),
-                ca_bundle: get("ca_bundle").map(|(value, _)| value),
             }
         })
         .collect())

@@ -238,6 +238,7 @@ mod tests {
             user_name: UserName("ann".into()),
             user_arn: "arn:aws:iam::123456789012:user/ann".into(),
             account_id: "123456789012".into(),
+            secret_store: "file".into(),
             existing_access_key_ids: Vec::new(),
         }
     }

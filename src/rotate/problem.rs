@@ -22,6 +22,7 @@ impl Error {
             Self::Install(error) => install_hint(error),
             Self::Journal(_) => "see what is in the state folder: ls -l ~/.local/state/keyagent".into(),
             Self::SecretStore(error) => secret_store_hint(error),
+            Self::StoreForgets(_) => UNLOCK.into(),
             Self::File(error) => file_hint(error),
             Self::Root { .. } => {
                 "root's keys are to be deleted, not rotated (CIS 1.4): sign in as root, Security credentials"
@@ -106,10 +107,13 @@ fn file_hint(error: &fs_atomic::Error) -> String {
 
 fn secret_store_hint(error: &secret_store::Error) -> String {
     match error {
-        secret_store::Error::File(error) => file_hint(error),
-        secret_store::Error::Io { path, .. } => format!("check the rights: ls -ld {}", path.display()),
-        secret_store::Error::Keyring(_) | secret_store::Error::Forgets(_) => {
-            "unlock the keyring, or set secret_store = file in ~/.config/keyagent/config".into()
+        secret_store::Error::Io { path, .. } => {
+            format!("check the space and the rights: ls -ld {}", path.display())
         }
+        secret_store::Error::Unavailable { .. }
+        | secret_store::Error::Keyring { .. }
+        | secret_store::Error::TimedOut { .. } => UNLOCK.into(),
     }
 }
+
+const UNLOCK: &str = "unlock the keyring, or set secret_store = file in ~/.config/keyagent/config";

@@ -35,6 +35,9 @@ pub enum Error {
     /// The secret store cannot keep the secret.
     #[error(transparent)]
     SecretStore(#[from] secret_store::Error),
+    /// The secret store does not give back what it was given.
+    #[error("the secret store ({0}) does not give back what it was given")]
+    StoreForgets(String),
     /// The file system refuses.
     #[error(transparent)]
     File(#[from] fs_atomic::Error),
@@ -140,7 +143,7 @@ pub async fn prepare(
         install::prove(place, &made_up_pair()).await?;
         fs_atomic::check_replaceable(&place.path)?;
     }
-    store.prove()?;
+    check_store(store)?;
     let identity = iam.get_caller_identity().await?;
     let user_name = match identity.caller() {
         Caller::User(user_name) => user_name,
@@ -190,6 +193,7 @@ pub async fn prepare(
         user_name,
         user_arn: identity.arn,
         account_id: identity.account_id,
+        secret_store: store.name().to_owned(),
         existing_access_key_ids: keys.into_iter().map(|key| key.access_key_id).collect(),
     };
     Ok(Prepared {
@@ -234,6 +238,19 @@ fn made_up_pair() -> AccessKey {
     AccessKey {
         id,
         secret: SecretAccessKey::new("/made+up/".repeat(4) + "1234"),
+    }
+}
+
+/// Writes, reads back and removes a value under a name that no key has.
+fn check_store(store: &dyn SecretStore) -> Result<(), Error> {
+    let probe = made_up_pair();
+    store.put(&probe.id, &probe.secret)?;
+    let read = store.get(&probe.id)?;
+    store.delete(&probe.id)?;
+    if read == Some(probe.secret) {
+        Ok(())
+    } else {
+        Err(Error::StoreForgets(store.name().to_owned()))
     }
 }
 

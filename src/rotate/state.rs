@@ -62,6 +62,8 @@ pub struct Plan {
     pub user_arn: String,
     /// 12 digits.
     pub account_id: String,
+    /// `keyring` or `file`: where the secrets in hand lie, whatever the settings say later.
+    pub secret_store: String,
     /// The user's keys before; whatever else appears later was made since.
     pub existing_access_key_ids: Vec<AccessKeyId>,
 }

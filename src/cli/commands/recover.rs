@@ -10,6 +10,7 @@ use crate::rotate::reconcile::Decision;
 use crate::rotate::recover::{examine, settle};
 use crate::rotate::run::Performer;
 use crate::rotate::state::Rotation;
+use crate::secret_store::{self, SecretStoreChoice};
 
 /// Finish, or back out of, a rotation that was interrupted
 #[derive(Debug, clap::Args)]
@@ -73,19 +74,28 @@ async fn recover(
 ) -> Result<(), Problem> {
     let profile = rotation.plan.profiles.first().map_or("default", String::as_str);
     let what = format!("cannot recover the rotation of profile {profile}");
-    let ca_bundle = profiles::load(environment).ok().and_then(|loaded| {
-        loaded
-            .profiles
-            .iter()
-            .find(|found| found.name == profile)
-            .and_then(|found| found.ca_bundle.clone())
-    });
+    // The secrets lie where they were put, whatever the settings say by now.
+    if rotation.plan.secret_store != workplace.store.name() {
+        let kept_in = rotation
+            .plan
+            .secret_store
+            .parse()
+            .unwrap_or(SecretStoreChoice::Auto);
+        workplace.store =
+            secret_store::open(kept_in, &workplace.state_folder, environment).map_err(|error| {
+                Problem::new(
+                    what.clone(),
+                    error.to_string(),
+                    "unlock the keyring, then: keyagent recover",
+                )
+            })?;
+    }
     // Whoever signs is found later; this key only completes the client and signs nothing.
     let nobody = AccessKey {
         id: rotation.plan.old_access_key_id.clone(),
         secret: SecretAccessKey::new(""),
     };
-    let iam = client(environment, profile, ca_bundle.as_deref(), &nobody).await?;
+    let iam = client(&workplace.connections, profile, &nobody).await?;
     let settings = workplace.settings.profile(profile).clone();
     let settled_after =
         jiff::SignedDuration::try_from(settings.verify_for).unwrap_or(jiff::SignedDuration::MAX);

@@ -50,15 +50,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut report = Report::new("keyagent.rotate/1");
     let runtime = runtime()?;
     for (profile, key) in wanted {
-        let result = runtime.block_on(rotate(
-            profile,
-            key,
-            args,
-            &loaded,
-            environment,
-            &mut workplace,
-            &mut report,
-        ));
+        let result = runtime.block_on(rotate(profile, key, args, &loaded, &mut workplace, &mut report));
         if let Err(problem) = result {
             report.error(&profile.name, problem);
         }
@@ -94,11 +86,10 @@ async fn rotate(
     key: &AccessKey,
     args: &Args,
     loaded: &profiles::Loaded,
-    environment: &Environment,
     workplace: &mut Workplace,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let iam = client(environment, &profile.name, profile.ca_bundle.as_deref(), key).await?;
+    let iam = client(&workplace.connections, &profile.name, key).await?;
     let settings = workplace.settings.profile(&profile.name).clone();
     let prepared = prepare(
         &iam,

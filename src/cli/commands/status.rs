@@ -5,7 +5,7 @@ use std::path::Path;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
-use super::super::rotations::{load_settings, runtime};
+use super::super::rotations::{client, load_settings, runtime};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock};
@@ -56,17 +56,10 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let report = if args.offline {
         offline(&wanted, &loaded.locations, default_limits, limits, &memory, now)
     } else {
-        let connections = Pool::default();
+        let connections = Connections::new(environment);
         let client = |held: HeldKey| {
-            let ca_bundle = wanted
-                .iter()
-                .find(|profile| profile.name == held.profiles[0])
-                .and_then(|profile| profile.ca_bundle.clone());
             let connections = &connections;
-            async move {
-                let open = connections.open(environment, ca_bundle.as_deref())?;
-                Ok(open.client(&held.profiles[0], &held.access_key).await)
-            }
+            async move { client(connections, &held.profiles[0], &held.access_key).await }
         };
         let runtime = runtime()?;
         let asked = online(
@@ -108,32 +101,6 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         (true, true) => exit_code::FOUND,
         (true, false) => exit_code::OK,
     })
-}
-
-/// One pool of connections for all profiles with the same certificates.
-#[derive(Default)]
-struct Pool {
-    open: std::cell::RefCell<Vec<(Option<String>, std::rc::Rc<Connections>)>>,
-}
-
-impl Pool {
-    fn open(
-        &self,
-        environment: &Environment,
-        ca_bundle: Option<&str>,
-    ) -> Result<std::rc::Rc<Connections>, Problem> {
-        let mut open = self.open.borrow_mut();
-        if let Some((_, connections)) = open.iter().find(|(bundle, _)| bundle.as_deref() == ca_bundle) {
-            return Ok(connections.clone());
-        }
-        let connections = Connections::open(environment, ca_bundle.map(Path::new)).map_err(|error| {
-            let hint = "check AWS_CA_BUNDLE, or ca_bundle in the config file";
-            Problem::new("cannot connect to AWS", error.to_string(), hint)
-        })?;
-        let connections = std::rc::Rc::new(connections);
-        open.push((ca_bundle.map(Into::into), connections.clone()));
-        Ok(connections)
-    }
 }
 
 fn text(report: &Report, now: Timestamp) -> String {

@@ -1,0 +1,227 @@
+//! `keyagent status`: worst first, few calls, and what it cannot do in three lines.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::support::cloud::Account;
+use crate::support::{Home, section};
+
+#[test]
+fn the_worst_key_comes_first_and_nothing_is_asked_twice() {
+    let account = Account::start();
+    let (old, fresh) = (account.user("ann"), account.user("bob"));
+    account.back_date(&old.access_key_id, 412);
+    account.last_used(&old.access_key_id, 3, "s3");
+    let other = account.add_key(&fresh);
+    let home = Home::on(&account);
+    home.write_credentials(
+        [
+            section("fresh", &fresh),
+            section("copy", &fresh),
+            section("old", &old),
+        ]
+        .concat(),
+    );
+    home.write(
+        ".aws/config",
+        "[profile sso]\nsso_session = corp\n[profile role]\nrole_arn = r\nsource_profile = old\n",
+    );
+    let run = home.keyagent(&["status", "--format", "json"]).exits(0);
+    let report = run.json();
+    assert_eq!(report["schema"], "keyagent.status/1");
+    assert_eq!(report["limits"], json!({ "max_age_days": 90, "warn_days": 14 }));
+    let first = &report["keys"][0];
+    assert_eq!(first["access_key_id"], json!(old.access_key_id));
+    assert_eq!(
+        (&first["freshness"], &first["status"]),
+        (&json!("overdue"), &json!("Active"))
+    );
+    assert_eq!(
+        (&first["age_days"], &first["user_name"]),
+        (&json!(412), &json!("ann"))
+    );
+    assert_eq!(
+        (&first["current"], &first["last_used_known"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(first["account_id"], "123456789012");
+    let shared = report["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["profiles"] == json!(["fresh", "copy"]));
+    assert_eq!(shared.unwrap()["access_key_id"], json!(fresh.access_key_id));
+    let others = report["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["access_key_id"] == json!(other))
+        .unwrap();
+    assert_eq!(
+        (&others["current"], &others["profiles"]),
+        (&json!(false), &json!([]))
+    );
+    assert_eq!(report["skipped"].as_array().unwrap().len(), 2);
+    let mut calls: BTreeMap<String, u32> = BTreeMap::new();
+    for call in account.calls() {
+        *calls.entry(call.key).or_default() += 1;
+    }
+    assert_eq!(calls[&old.access_key_id], 2);
+    assert!(
+        calls[&fresh.access_key_id] <= 4,
+        "two keys, two calls each: {calls:?}"
+    );
+    assert!(!run.everything().contains(&old.secret_access_key));
+    assert_eq!(
+        home.keyagent(&["status", "--exit-code"])
+            .exits(1)
+            .stdout
+            .lines()
+            .nth(1)
+            .unwrap()[..3],
+        *"old"
+    );
+}
+
+#[test]
+fn offline_shows_the_last_known_state_without_a_call() {
+    let account = Account::start();
+    let user = account.user("ann");
+    account.back_date(&user.access_key_id, 100);
+    let home = Home::on(&account);
+    home.write_credentials(section("dev", &user));
+    let never = home
+        .keyagent(&["status", "--offline", "--format", "json"])
+        .exits(0)
+        .json();
+    assert_eq!(never["keys"][0]["freshness"], "unknown");
+    assert_eq!(never["keys"][0]["account_id"], "123456789012");
+    home.keyagent(&["status"]).exits(0);
+    account.clear_calls();
+    let known = home
+        .keyagent(&["status", "--offline", "--format", "json"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (&known["keys"][0]["age_days"], &known["keys"][0]["freshness"]),
+        (&json!(100), &json!("overdue"))
+    );
+    assert!(account.calls().is_empty());
+}
+
+#[test]
+fn what_one_user_may_not_ask_does_not_hide_the_others() {
+    let account = Account::start();
+    let statement = json!({ "Effect": "Allow", "Action": "iam:ListAccessKeys", "Resource": "*" });
+    let denied = account.user_with_policy(
+        "ann",
+        &json!({ "Version": "2012-10-17", "Statement": [statement] }),
+    );
+    let fine = account.user("bob");
+    let home = Home::on(&account);
+    let mut revoked = account.user("eve");
+    revoked.access_key_id = revoked.access_key_id.replace("AKIA", "AKIB");
+    home.write_credentials(
+        [
+            section("ann", &denied),
+            section("bob", &fine),
+            section("eve", &revoked),
+        ]
+        .concat(),
+    );
+    let run = home.keyagent(&["status", "--format", "json"]).exits(2);
+    let report = run.json();
+    assert_eq!(report["keys"].as_array().unwrap().len(), 3);
+    let of = |profile: &str| {
+        report["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|key| key["profiles"] == json!([profile]))
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (&of("ann")["last_used_known"], &of("ann")["status"]),
+        (&json!(false), &json!("Active"))
+    );
+    assert_eq!(of("bob")["last_used_known"], json!(true));
+    assert_eq!(of("eve")["freshness"], "unknown");
+    let errors = report["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 2);
+    assert!(
+        errors
+            .iter()
+            .all(|error| error["cause"].is_string() && error["hint"].is_string())
+    );
+    run.fails_with("cannot ask when", "iam:GetAccessKeyLastUsed", "ask for");
+}
+
+#[test]
+fn bad_files_are_told_in_three_lines() {
+    let home = Home::new();
+    let status = || home.keyagent(&["status"]);
+    status().fails_with("no profiles", "no such file", "aws configure");
+    home.write_credentials("");
+    status().fails_with("no profiles", "empty", "aws configure");
+    home.write_credentials(b"[a]\nb = \xff\n");
+    status().fails_with("cannot read", "line 2 is not UTF-8", "+2");
+    home.write_credentials("x".repeat(10_000_000));
+    status().fails_with("cannot read", "10 MB", "ls -l");
+    home.write_credentials("[dev]\nregion = x\n");
+    home.keyagent(&["status", "-p", "dve"])
+        .fails_with("no profile dve", "neither", "-p dev");
+    std::fs::remove_file(home.join(".aws/credentials")).unwrap();
+    std::fs::create_dir(home.join(".aws/credentials")).unwrap();
+    status().fails_with("cannot read", "folder", "ls -ld");
+    home.settings("max_age = 3");
+    std::fs::remove_dir(home.join(".aws/credentials")).unwrap();
+    home.write_credentials("[dev]\nregion = x\n");
+    status().fails_with("settings", "line 3: there is no setting max_age", "README");
+}
+
+#[test]
+fn what_keeps_aws_away_is_told_in_three_lines() {
+    let account = Account::start();
+    let user = account.user("ann");
+    let home = Home::on(&account);
+    home.write_credentials(section("dev", &user));
+    for (fault, cause, hint) in [
+        (
+            json!({ "body": "<html>sign in</html>" }),
+            "not one of AWS's",
+            "login page",
+        ),
+        (
+            json!({ "body": "<ListAcc", "content_type": "text/xml" }),
+            "not one of AWS's",
+            "login page",
+        ),
+        (
+            json!({ "status": 403, "code": "AccessDenied", "message": "no" }),
+            "no policy allows",
+            "ask for",
+        ),
+        (
+            json!({ "status": 403, "code": "InvalidClientTokenId", "message": "no" }),
+            "inactive",
+            "aws configure",
+        ),
+    ] {
+        for action in ["ListAccessKeys", "GetAccessKeyLastUsed"] {
+            let mut fault = fault.clone();
+            fault["action"] = json!(action);
+            account.fault(&fault);
+        }
+        let run = home
+            .keyagent(&["status"])
+            .fails_with("cannot ask AWS", cause, hint);
+        assert!(run.stdout.contains(&user.access_key_id), "what is known is shown");
+    }
+    let alone = Home::new();
+    alone.write_credentials(section("dev", &user));
+    alone
+        .keyagent(&["status"])
+        .fails_with("cannot ask AWS", "cannot be reached", "HTTPS_PROXY");
+}
