@@ -1,6 +1,11 @@
 //! The integration tests: one binary, one file a command.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::print_stderr,
+    reason = "making the virtual environment takes a while, and says so"
+)]
+#![expect(clippy::disallowed_methods, reason = "tests read the real PATH, to find git")]
 
 mod account;
 mod network;

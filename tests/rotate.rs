@@ -361,12 +361,12 @@ fn what_aws_refuses_is_told_in_three_lines_and_changes_nothing() {
         ),
         (
             json!({ "status": 200, "body": "<html>sign in</html>" }),
-            "not one of AWS's",
+            "not AWS's",
             "login page",
         ),
         (
             json!({ "status": 200, "body": "<GetCallerIdentityResp", "content_type": "text/xml" }),
-            "not one of AWS's",
+            "not AWS's",
             "proxy",
         ),
         (

@@ -190,12 +190,12 @@ fn what_keeps_aws_away_is_told_in_three_lines() {
     for (fault, cause, hint) in [
         (
             json!({ "body": "<html>sign in</html>" }),
-            "not one of AWS's",
+            "not AWS's",
             "login page",
         ),
         (
             json!({ "body": "<ListAcc", "content_type": "text/xml" }),
-            "not one of AWS's",
+            "not AWS's",
             "login page",
         ),
         (

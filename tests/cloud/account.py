@@ -282,11 +282,17 @@ class Application:
         return self.perform(environ, start_response)
 
     def perform(self, environ, start_response):
+        head = []
         before = set(backend().access_keys)
-        answer = list(self.moto(environ, start_response))
+        answer = b"".join(self.moto(environ, lambda status, headers, *_: head.append((status, headers))))
         for key_id in set(backend().access_keys) - before:
             BORN[key_id] = time.time()
-        return answer
+        status, headers = head[0]
+        # moto sends refusals in EC2's shape, with <Errors> around <Error>; IAM and STS do not.
+        answer = answer.replace(b"<Errors>", b"").replace(b"</Errors>", b"")
+        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        start_response(status, headers + [("Content-Length", str(len(answer)))])
+        return [answer]
 
     def fail(self, fault, environ, start_response):
         if fault.get("delay"):
