@@ -9,6 +9,7 @@
 
 mod account;
 mod network;
+mod readers;
 mod rotate;
 mod scan;
 mod status;
