@@ -37,7 +37,7 @@ port = int(account.stdout.readline().split()[1])
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def control(name, **body):
+def control(name, /, **body):
     return json.load(opener.open(f"http://127.0.0.1:{port}/_account/{name}", json.dumps(body).encode()))
 
 

@@ -444,3 +444,40 @@ fn a_folder_that_cannot_be_written_is_found_before_a_key_is_made() {
     }
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
 }
+
+#[test]
+fn the_cli_is_let_in_while_the_key_is_being_replaced() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let scene = Scene::new();
+    scene.account.set(&json!({ "consistency": 1 }));
+    scene.home.settings("verify_every = 400ms\nverify_for = 10s");
+    let is_over = AtomicBool::new(false);
+    let asked = std::thread::scope(|scope| {
+        let witness = scope.spawn(|| {
+            let mut asked = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                let before = scene.home.credentials();
+                let run = scene.home.aws(
+                    &scene.account,
+                    &["sts", "get-caller-identity", "--profile", "dev"],
+                );
+                // A process that read the old pair just before the switch signs with a key that is inactive by
+                // then; one that is started again reads the new pair.
+                assert!(
+                    run.code == 0 || scene.home.credentials() != before,
+                    "{}",
+                    run.stderr
+                );
+                asked += 1;
+            }
+            asked
+        });
+        let run = scene.home.keyagent(ROTATE);
+        is_over.store(true, Ordering::SeqCst);
+        let asked = witness.join().expect("the CLI was let in every time");
+        run.exits(0);
+        asked
+    });
+    assert!(asked >= 2, "asked only {asked} times");
+    scene.the_cli_is_let_in();
+}

@@ -225,3 +225,14 @@ fn what_keeps_aws_away_is_told_in_three_lines() {
         .keyagent(&["status"])
         .fails_with("cannot ask AWS", "cannot be reached", "HTTPS_PROXY");
 }
+
+/// Root reads any file, whatever its mode, so the file here is one that nobody can open.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_opened_is_told_in_three_lines() {
+    let home = Home::new();
+    home.write(".aws/config", "");
+    std::os::unix::fs::symlink("credentials", home.join(".aws/credentials")).unwrap();
+    home.keyagent(&["status"])
+        .fails_with("cannot read", "symbolic link", "ls -l");
+}
