@@ -5,7 +5,6 @@
     clippy::print_stderr,
     reason = "making the virtual environment takes a while, and says so"
 )]
-#![expect(clippy::disallowed_methods, reason = "tests read the real PATH, to find git")]
 
 mod account;
 mod network;

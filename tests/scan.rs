@@ -23,7 +23,7 @@ impl Key {
     fn random() -> Self {
         Self {
             id: ["AK", "IA", &random("[QRSTUVWXY][A-Z2-7]{15}")].concat(),
-            secret: random("([A-Za-z][0-9][a-z][A-Z/+]){10}"),
+            secret: random("([a-z][0-9][A-Z][a-z]){9}/[A-Z][0-9][a-z]"),
         }
     }
 
@@ -39,10 +39,10 @@ impl Key {
 fn random(shape: &str) -> String {
     let mut runner = TestRunner::default();
     proptest::string::string_regex(shape)
-        .unwrap()
+        .expect("the test's own repository can be set up")
         .new_tree(&mut runner)
         .map(|tree| proptest::strategy::ValueTree::current(&tree))
-        .unwrap()
+        .expect("the test's own repository can be set up")
 }
 
 /// A repository that nothing of this machine's git configuration reaches.
@@ -53,14 +53,14 @@ struct Repository {
 
 impl Repository {
     fn empty() -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new().expect("the test's own repository can be set up");
         let path = folder.path().join("repository");
-        fs::create_dir(&path).unwrap();
+        fs::create_dir(&path).expect("the test's own repository can be set up");
         fs::write(
             folder.path().join("gitconfig"),
             "[user]\nname = A\nemail = a@example.com\n[init]\ndefaultBranch = main\n",
         )
-        .unwrap();
+        .expect("the test's own repository can be set up");
         Self { folder, path }
     }
 
@@ -78,12 +78,16 @@ impl Repository {
         repository
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the real git is found on the real PATH")]
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(&self.path)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env(
+                "PATH",
+                std::env::var_os("PATH").expect("the test's own repository can be set up"),
+            )
             .env("HOME", self.folder.path())
             .env("GIT_CONFIG_GLOBAL", self.folder.path().join("gitconfig"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
@@ -93,7 +97,10 @@ impl Repository {
     }
 
     fn try_git(&self, arguments: &[&str]) -> Output {
-        self.command("git").args(arguments).output().unwrap()
+        self.command("git")
+            .args(arguments)
+            .output()
+            .expect("the test's own repository can be set up")
     }
 
     fn git(&self, arguments: &[&str]) -> String {
@@ -103,11 +110,14 @@ impl Repository {
             "git {arguments:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        String::from_utf8(output.stdout)
+            .expect("the test's own repository can be set up")
+            .trim()
+            .to_owned()
     }
 
     fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
-        fs::write(self.path.join(name), content).unwrap();
+        fs::write(self.path.join(name), content).expect("the test's own repository can be set up");
     }
 
     fn stage(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
@@ -122,15 +132,17 @@ impl Repository {
 
     fn install_hook(&self) {
         let hook = self.path.join(".git/hooks/pre-commit");
-        fs::create_dir_all(hook.parent().unwrap()).unwrap();
-        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/pre-commit"), hook).unwrap();
+        fs::create_dir_all(hook.parent().expect("the test's own repository can be set up"))
+            .expect("the test's own repository can be set up");
+        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/pre-commit"), hook)
+            .expect("the test's own repository can be set up");
     }
 
     fn scan(&self) -> Output {
         self.command(KEYAGENT)
             .args(["scan", "--staged"])
             .output()
-            .unwrap()
+            .expect("the test's own repository can be set up")
     }
 
     #[track_caller]
