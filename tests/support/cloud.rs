@@ -35,7 +35,7 @@ pub(crate) fn virtual_environment() -> Result<PathBuf, String> {
     let _ = std::fs::remove_dir_all(&folder);
     run(
         Command::new("python3").args(["-m", "venv"]).arg(&folder),
-        "install Python 3.9 or newer with its venv module (Debian: apt-get install python3-venv)",
+        "install Python 3.10 or newer with its venv module (Debian: apt-get install python3-venv)",
     )?;
     run(
         Command::new(folder.join("bin/pip"))
