@@ -167,6 +167,37 @@ pub struct AccessKey {
     pub secret: SecretAccessKey,
 }
 
+/// A key that ends by itself, with the token that every call it signs must carry.
+#[derive(Clone, Debug)]
+pub struct SessionCredentials {
+    /// The pair.
+    pub access_key: AccessKey,
+    /// As secret as the secret itself.
+    pub session_token: SessionToken,
+}
+
+/// A session token. It cannot be printed, and its memory is wiped when it is dropped.
+#[derive(Clone)]
+pub struct SessionToken(SecretString);
+
+impl SessionToken {
+    /// Takes the token as it is.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(SecretString::from(token.into()))
+    }
+
+    /// The token itself, for signing. Every use of this is to be justified.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(…)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,12 +9,12 @@ use aws_credential_types::Credentials;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
-use aws_sdk_iam::types::StatusType;
+use aws_sdk_iam::types::{PolicyEvaluationDecisionType, StatusType};
 use aws_smithy_types::DateTime;
 use aws_types::os_shim_internal::{Env, Fs};
 use jiff::Timestamp;
 
-use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey};
+use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey, SessionCredentials, SessionToken};
 use crate::iam::{
     AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey, Error, Iam,
     LastUsed, UserName,
@@ -31,6 +31,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
+/// The least that STS gives, and more than a rotation takes.
+const SESSION_SECONDS: i32 = 900;
 
 /// What the environment and a profile say about reaching AWS: region, endpoints, FIPS. Holds no credentials.
 #[derive(Clone, Debug)]
@@ -106,7 +108,12 @@ pub struct Client {
 impl Client {
     /// Signs with `key`. Connects to nothing.
     pub fn new(settings: &Settings, key: &AccessKey) -> Self {
-        let credentials = Credentials::from_keys(key.id.as_str(), key.secret.expose(), None);
+        Self::signing(settings, key, None)
+    }
+
+    fn signing(settings: &Settings, key: &AccessKey, session_token: Option<&SessionToken>) -> Self {
+        let session_token = session_token.map(|token| token.expose().to_owned());
+        let credentials = Credentials::from_keys(key.id.as_str(), key.secret.expose(), session_token);
         let iam = aws_sdk_iam::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
         let sts = aws_sdk_sts::config::Builder::from(&settings.sdk).credentials_provider(credentials);
         Self {
@@ -125,6 +132,87 @@ fn sent_once() -> aws_sdk_iam::config::Builder {
 impl Iam for Client {
     fn signed_by(&self, key: &AccessKey) -> Self {
         Self::new(&self.settings, key)
+    }
+
+    fn in_session(&self, session: &SessionCredentials) -> Self {
+        Self::signing(&self.settings, &session.access_key, Some(&session.session_token))
+    }
+
+    async fn get_session_token(&self, serial_number: &str, code: &str) -> Result<SessionCredentials, Error> {
+        const ACTION: &str = "GetSessionToken";
+        let reply = self
+            .sts
+            .get_session_token()
+            .serial_number(serial_number)
+            .token_code(code)
+            .duration_seconds(SESSION_SECONDS)
+            .customize()
+            .config_override(aws_sdk_sts::config::Builder::new().retry_config(RetryConfig::disabled()))
+            .send()
+            .await
+            .map_err(|error| error::translate(ACTION, &error))?;
+        let credentials = reply
+            .credentials
+            .ok_or_else(|| error::incomplete(ACTION, "credentials"))?;
+        Ok(SessionCredentials {
+            access_key: AccessKey {
+                id: access_key_id(ACTION, Some(&credentials.access_key_id))?,
+                secret: SecretAccessKey::new(credentials.secret_access_key),
+            },
+            session_token: SessionToken::new(credentials.session_token),
+        })
+    }
+
+    async fn list_mfa_devices(&self, user_name: &UserName) -> Result<Vec<String>, Error> {
+        let mut pages = self
+            .iam
+            .list_mfa_devices()
+            .user_name(&user_name.0)
+            .into_paginator()
+            .send();
+        let mut serials = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| error::translate("ListMFADevices", &error))?;
+            serials.extend(
+                page.mfa_devices()
+                    .iter()
+                    .map(|device| device.serial_number().to_owned()),
+            );
+        }
+        Ok(serials)
+    }
+
+    async fn actions_denied(
+        &self,
+        user_arn: &str,
+        actions: &[&'static str],
+    ) -> Result<Vec<&'static str>, Error> {
+        const ACTION: &str = "SimulatePrincipalPolicy";
+        let reply = self
+            .iam
+            .simulate_principal_policy()
+            .policy_source_arn(user_arn)
+            .resource_arns(user_arn)
+            .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+            .send()
+            .await
+            .map_err(|error| error::translate(ACTION, &error))?;
+        let decision = |action: &str| {
+            reply
+                .evaluation_results()
+                .iter()
+                .find(|result| result.eval_action_name() == action)
+                .map(|result| result.eval_decision() == &PolicyEvaluationDecisionType::Allowed)
+        };
+        let mut denied = Vec::new();
+        for action in actions {
+            match decision(action) {
+                Some(true) => {}
+                Some(false) => denied.push(*action),
+                None => return Err(error::incomplete(ACTION, "decision")),
+            }
+        }
+        Ok(denied)
     }
 
     async fn get_caller_identity(&self) -> Result<CallerIdentity, Error> {

@@ -36,7 +36,13 @@ enum Command {
     #[cfg(feature = "aws")]
     Rotate(commands::rotate::Args),
     #[cfg(feature = "aws")]
+    Undo(commands::undo::Args),
+    #[cfg(feature = "aws")]
     Recover(commands::recover::Args),
+    #[cfg(feature = "aws")]
+    Retire(commands::retire::Args),
+    #[cfg(feature = "aws")]
+    Policy(commands::policy::Args),
     Scan(commands::scan::Args),
 }
 
@@ -74,7 +80,13 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "aws")]
         Command::Rotate(args) => commands::rotate::run(&args, &environment),
         #[cfg(feature = "aws")]
+        Command::Undo(args) => commands::undo::run(&args, &environment),
+        #[cfg(feature = "aws")]
         Command::Recover(args) => commands::recover::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Retire(args) => commands::retire::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Policy(args) => commands::policy::run(&args),
         Command::Scan(args) => commands::scan::run(&args, &environment),
     };
     match result {

@@ -148,6 +148,43 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if is_new { sync_folder(folder) } else { Ok(()) }
 }
 
+/// The last byte of a file; `None` when it is empty or missing.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn last_byte(path: &Path) -> Result<Option<u8>, Error> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    let mut byte = [0];
+    let read = match file.seek(SeekFrom::End(-1)) {
+        Ok(_) => file.read_exact(&mut byte),
+        // Before the beginning: there is no last byte.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+        Err(error) => Err(error),
+    };
+    read.map_err(Error::io("read", path))?;
+    Ok(Some(byte[0]))
+}
+
+/// Cuts a file to its first `length` bytes, for good.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn cut(path: &Path, length: u64) -> Result<(), Error> {
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(Error::io("open", path))?;
+    file.set_len(length)
+        .and_then(|()| file.sync_all())
+        .map_err(Error::io("write", path))
+}
+
 /// Writes a whole private file: 0600 from the start, complete or not there.
 ///
 /// # Errors
@@ -192,6 +229,25 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Takes the lock as soon as it is free, and gives up after `bound`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] with the holder; [`Error::Io`].
+    pub fn acquire_within(path: &Path, holder: &str, bound: std::time::Duration) -> Result<Self, Error> {
+        const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+        let mut waited = std::time::Duration::ZERO;
+        loop {
+            match Self::acquire(path, holder) {
+                Err(Error::Locked { .. }) if waited < bound => {
+                    std::thread::sleep(PAUSE);
+                    waited += PAUSE;
+                }
+                result => return result,
+            }
+        }
+    }
+
     /// Takes the lock at once or says who has it.
     ///
     /// # Errors

@@ -6,8 +6,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::access_key::{AccessKey, AccessKeyId};
+use crate::access_key::{AccessKey, AccessKeyId, SessionCredentials};
 
+pub mod policies;
 mod problem;
 
 /// An IAM user's friendly name, without its path.
@@ -116,6 +117,8 @@ pub enum ErrorKind {
         /// A Deny statement matched, as opposed to no Allow.
         explicit: bool,
     },
+    /// The MFA code is wrong, or was used before: each works once.
+    InvalidMfaCode,
     /// No such key, or an inactive one, or one too young to be known everywhere.
     InvalidClientTokenId,
     /// The secret does not belong to the key ID.
@@ -161,6 +164,7 @@ impl Error {
     pub fn had_no_effect(&self) -> bool {
         match self.kind {
             ErrorKind::AccessDenied { .. }
+            | ErrorKind::InvalidMfaCode
             | ErrorKind::InvalidClientTokenId
             | ErrorKind::SignatureDoesNotMatch
             | ErrorKind::ExpiredToken
@@ -177,13 +181,35 @@ impl Error {
     }
 }
 
-/// The IAM and STS calls. One value signs with one key.
+/// The IAM and STS calls. One value signs with one key, or in one session.
 ///
 /// Each method is one call of that name; none is repeated after a reply that leaves its effect unknown.
-pub trait Iam: Sized {
+pub trait Iam: Clone {
     /// The same endpoints, signed with another key.
     #[must_use]
     fn signed_by(&self, key: &AccessKey) -> Self;
+
+    /// The same endpoints, signed with a session's credentials.
+    #[must_use]
+    fn in_session(&self, session: &SessionCredentials) -> Self;
+
+    /// STS GetSessionToken with a code of an MFA device. Needs no permission. Sent once: a code works once.
+    fn get_session_token(
+        &self,
+        serial_number: &str,
+        code: &str,
+    ) -> impl Future<Output = Result<SessionCredentials, Error>>;
+
+    /// IAM ListMFADevices: the serial numbers of a user's devices.
+    fn list_mfa_devices(&self, user_name: &UserName) -> impl Future<Output = Result<Vec<String>, Error>>;
+
+    /// IAM SimulatePrincipalPolicy: which of these actions a user's policies do not allow on the user itself.
+    /// Changes nothing.
+    fn actions_denied(
+        &self,
+        user_arn: &str,
+        actions: &[&'static str],
+    ) -> impl Future<Output = Result<Vec<&'static str>, Error>>;
 
     /// STS GetCallerIdentity. Needs no permission.
     fn get_caller_identity(&self) -> impl Future<Output = Result<CallerIdentity, Error>>;

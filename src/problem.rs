@@ -1,5 +1,7 @@
 //! The three lines in which every failure is told. Knows no module's errors: each module turns its own into one.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 /// What failed, why, and what to type next.
@@ -23,5 +25,31 @@ impl Problem {
             cause: cause.into(),
             hint: hint.into(),
         }
+    }
+}
+
+/// A path as a POSIX shell takes it.
+pub fn quoted(path: &Path) -> String {
+    word(&path.display().to_string())
+}
+
+/// A word as a POSIX shell takes it: in single quotes unless it needs none.
+pub fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_safe_to_paste() {
+        assert_eq!(word("dev-eu"), "dev-eu");
+        assert_eq!(word("it's; rm"), r"'it'\''s; rm'");
     }
 }

@@ -61,3 +61,31 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
 pub fn current_program() -> std::io::Result<PathBuf> {
     std::env::current_exe()
 }
+
+/// A marked point of the program, at which a test can stop the real process and kill it or change the world
+/// around it. Costs nothing and does nothing without the cargo feature `checkpoints`, which no release has.
+#[cfg(not(feature = "checkpoints"))]
+pub fn checkpoint(_name: &str) {}
+
+/// Parks the process, the first time it comes to the point that `KEYAGENT_PARK_AT` names: makes the file `KEYAGENT_PARK_FILE`, and goes on
+/// when that is gone.
+#[cfg(feature = "checkpoints")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's switch is no part of the environment that the program works in"
+)]
+pub fn checkpoint(name: &str) {
+    static WAS_PARKED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    let (Some(wanted), Some(file)) = (
+        std::env::var_os("KEYAGENT_PARK_AT"),
+        std::env::var_os("KEYAGENT_PARK_FILE"),
+    ) else {
+        return;
+    };
+    let is_it = wanted == name && !WAS_PARKED.swap(true, std::sync::atomic::Ordering::Relaxed);
+    if is_it && std::fs::write(&file, name).is_ok() {
+        while Path::new(&file).exists() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+}

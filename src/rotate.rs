@@ -3,15 +3,23 @@
 //! ```text
 //! Planned → CreatingKey → KeyCreated → KeyVerified → Installed → OldKeyInactive → OldKeyDeleted
 //!              └────────────┴─────────────┴──► Aborting → Aborted
+//!                                              OldKeyInactive ─► Undoing → OldKeyActive → OldKeyVerified
+//!                                                                → OldPairInstalled → Undone → NewKeyDeleted
 //! ```
 //!
 //! [`state`] is the pure machine, [`reconcile`] the pure decision after a crash, [`journal`] what is durable
-//! between the two, [`run`] the one loop that performs, [`recover`] the one that takes up what was interrupted.
+//! between the two. [`plan`] checks, [`run`] performs, [`undo`] takes back, [`retire`] says when a superseded key
+//! may go, [`recover`] takes up what was interrupted; [`authority`] is who signs, MFA included.
 //! Installing is the point of no return: before it a rotation is backed out, after it rolled forward.
 
+pub mod authority;
+pub mod error;
+mod files;
 pub mod journal;
-mod problem;
+pub mod plan;
 pub mod reconcile;
 pub mod recover;
+pub mod retire;
 pub mod run;
 pub mod state;
+pub mod undo;

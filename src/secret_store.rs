@@ -63,6 +63,11 @@ pub trait SecretStore {
     /// `keyring` or `file`: the [`SecretStoreChoice`] that opens this place again.
     fn name(&self) -> &str;
 
+    /// Why it is not the keyring, where `auto` would have preferred that.
+    fn instead_of_keyring(&self) -> Option<&str> {
+        None
+    }
+
     /// Keeps the secret, replacing an earlier one. When this returns, a crash does not lose it.
     ///
     /// # Errors
@@ -145,12 +150,45 @@ pub fn open(
         SecretStoreChoice::Auto => {
             match KeyringStore::open(environment).and_then(|keyring| keyring.prove().map(|()| keyring)) {
                 Ok(keyring) => Ok(Box::new(KeyringThenFile { keyring, file })),
-                // Headless, locked, never set up: the file serves, and needs no explanation.
-                Err(_unavailable) => Ok(Box::new(file)),
+                // Headless, locked, never set up: the file serves.
+                Err(unavailable) => Ok(Box::new(FileInstead {
+                    file,
+                    why: unavailable.to_string(),
+                })),
             }
         }
         #[cfg(not(feature = "desktop"))]
         SecretStoreChoice::Auto => Ok(Box::new(file)),
+    }
+}
+
+/// The file, because there is no keyring.
+#[cfg(feature = "desktop")]
+struct FileInstead {
+    file: FileStore,
+    why: String,
+}
+
+#[cfg(feature = "desktop")]
+impl SecretStore for FileInstead {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn instead_of_keyring(&self) -> Option<&str> {
+        Some(&self.why)
+    }
+
+    fn put(&self, id: &AccessKeyId, secret: &SecretAccessKey) -> Result<(), Error> {
+        self.file.put(id, secret)
+    }
+
+    fn get(&self, id: &AccessKeyId) -> Result<Option<SecretAccessKey>, Error> {
+        self.file.get(id)
+    }
+
+    fn delete(&self, id: &AccessKeyId) -> Result<(), Error> {
+        self.file.delete(id)
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Settings {
     pub grace_days: u32,
     /// `secret_store`: where secrets in hand lie.
     pub secret_store: SecretStoreChoice,
+    /// `mfa_serial`: the serial number or ARN of the MFA device whose codes are asked for.
+    pub mfa_serial: Option<String>,
     /// `verify_for`: how long AWS is given to accept a new key.
     pub verify_for: Duration,
     /// `verify_every`: the pause between two questions to AWS while it is being verified.
@@ -36,6 +38,7 @@ impl Default for Settings {
             },
             grace_days: 7,
             secret_store: SecretStoreChoice::Auto,
+            mfa_serial: None,
             verify_for: Duration::from_mins(2),
             verify_every: Duration::from_millis(700),
         }
@@ -278,6 +281,7 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
                 .parse()
                 .map_err(|error: crate::secret_store::InvalidChoice| error.to_string())?
         }
+        "mfa_serial" => settings.mfa_serial = Some(serial_number(value)?),
         "verify_for" => settings.verify_for = duration(value)?,
         "verify_every" => settings.verify_every = duration(value)?,
         _ => return Err(format!("there is no setting {name}")),
@@ -289,6 +293,18 @@ fn days(value: &str) -> Result<u32, String> {
     match value.parse() {
         Ok(days) if days <= 3650 => Ok(days),
         _ => Err(format!("`{value}` is not a number of days from 0 to 3650")),
+    }
+}
+
+/// As STS takes it: 9 to 256 of these characters.
+fn serial_number(value: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c);
+    if (9..=256).contains(&value.len()) && value.chars().all(fits) {
+        Ok(value.to_owned())
+    } else {
+        Err(format!(
+            "`{value}` is no serial number such as arn:aws:iam::123456789012:mfa/NAME"
+        ))
     }
 }
 
@@ -365,5 +381,6 @@ mod tests {
         assert!(error("[profile a]\nwarn_days = 1\n[b]\n").contains("line 3: there is no section [b]"));
         assert!(error("[defaults]\nverify_for = 5\n").contains("line 2"));
         assert!(error("[defaults]\nsecret_store = cloud\n").contains("line 2"));
+        assert!(error("[defaults]\nmfa_serial = 123456\n").contains("line 2: `123456` is no serial number"));
     }
 }

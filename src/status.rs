@@ -13,7 +13,9 @@ use crate::credentials::profile::{Holds, Profile};
 use crate::fs_atomic;
 use crate::iam::{self, AccessKeyMetadata, AccessKeyStatus, ErrorKind, Iam, LastUsed};
 use crate::policy::{Freshness, Limits, days_since, freshness};
-use crate::problem::Problem;
+use crate::problem::{Problem, word};
+use crate::rotate::retire::grace_ends;
+use crate::rotate::state::{Rotation, State};
 
 /// So many keys are asked about at once. Each is two calls, and IAM limits calls by the account.
 const AT_ONCE: usize = 32;
@@ -33,6 +35,47 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds what the journal knows: whose a key is, and which keys are superseded.
+    pub fn add_rotations(
+        &mut self,
+        rotations: &[Rotation],
+        grace_days: impl Fn(&str) -> u32,
+        now: Timestamp,
+    ) {
+        for key in &mut self.keys {
+            let id = &key.access_key_id;
+            let mut known = rotations.iter().rev().filter(|rotation| {
+                rotation.plan.old_access_key_id == *id || rotation.new_access_key_id.as_ref() == Some(id)
+            });
+            let Some(rotation) = known.next() else { continue };
+            key.user_arn = Some(rotation.plan.user_arn.clone());
+            key.user_name
+                .get_or_insert_with(|| rotation.plan.user_name.to_string());
+            let (Some(superseded), Some(since)) = (rotation.superseded(), rotation.superseded_since()) else {
+                continue;
+            };
+            if superseded != id {
+                continue;
+            }
+            let profile = rotation.plan.profiles.first().map_or("default", String::as_str);
+            let until = grace_ends(since, grace_days(profile));
+            let is_undone = rotation.state == State::Undone;
+            key.grace = Some(if now < until { Grace::Running } else { Grace::Over });
+            key.note = Some(match (key.current, now < until) {
+                (true, _) => "superseded, and another program put it back: keyagent recover".into(),
+                (false, true) if is_undone => {
+                    format!("superseded by an undo; kept until {}", until.strftime("%Y-%m-%d"))
+                }
+                (false, true) => format!(
+                    "superseded; until {} it can be taken back: keyagent undo -p {}",
+                    until.strftime("%Y-%m-%d"),
+                    word(profile)
+                ),
+                (false, false) => "superseded, and its grace is over: keyagent retire".into(),
+            });
+        }
+    }
+
     /// The limit that holds where a profile has none of its own.
     pub fn limit_days(&self) -> u32 {
         self.limits.max_age_days
@@ -71,6 +114,18 @@ pub struct KeyReport {
     pub current: bool,
     /// What else there is to know.
     pub note: Option<String>,
+    /// Of a key that keyagent has superseded.
+    #[serde(skip)]
+    pub grace: Option<Grace>,
+}
+
+/// How a superseded key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grace {
+    /// It can be taken back.
+    Running,
+    /// It may go.
+    Over,
 }
 
 /// A profile without a long-term key.
@@ -346,6 +401,7 @@ fn unanswered(held: &HeldKey) -> KeyReport {
         freshness: Freshness::Unknown,
         current: true,
         note: None,
+        grace: None,
     }
 }
 
@@ -354,6 +410,7 @@ fn refusal(error: &iam::Error) -> &'static str {
         ErrorKind::InvalidClientTokenId => "AWS does not accept this key",
         ErrorKind::SignatureDoesNotMatch => "the secret is not this key's",
         ErrorKind::AccessDenied { .. }
+        | ErrorKind::InvalidMfaCode
         | ErrorKind::ExpiredToken
         | ErrorKind::RequestExpired
         | ErrorKind::LimitExceeded
@@ -477,13 +534,6 @@ impl Memory {
         fs_atomic::write_private(&state_folder.join("last-known.json"), &text)
     }
 
-    /// Notes whose key it is, once GetCallerIdentity has said so.
-    pub fn remember_arn(&mut self, access_key_id: &AccessKeyId, arn: &str) {
-        if let Some(known) = self.keys.get_mut(access_key_id) {
-            known.user_arn = Some(arn.to_owned());
-        }
-    }
-
     /// Keeps an answer; a row without one keeps what was known before.
     fn remember(&mut self, key: &KeyReport, now: Timestamp) {
         if key.create_date.is_none() {
@@ -505,12 +555,24 @@ impl Memory {
 /// What a user should do about a key, in a word; and the command for it.
 pub fn what_to_do(key: &KeyReport) -> (&'static str, Option<String>) {
     let profile = key.profiles.first();
+    match (key.current, key.grace) {
+        (true, Some(_)) => return ("recover", Some("keyagent recover".into())),
+        (false, Some(Grace::Running)) => return ("-", None),
+        (false, Some(Grace::Over)) => return ("retire", Some("keyagent retire".into())),
+        (_, None) => {}
+    }
     match (key.current, key.status, key.freshness) {
         (false, Some(AccessKeyStatus::Inactive), _) => ("delete", None),
         (false, _, Freshness::Overdue) => ("check", None),
         (true, Some(AccessKeyStatus::Inactive), _) => ("replace", None),
-        (true, _, Freshness::Overdue) => ("rotate", profile.map(|name| format!("keyagent rotate -p {name}"))),
-        (true, _, Freshness::Due) => ("soon", profile.map(|name| format!("keyagent rotate -p {name}"))),
+        (true, _, Freshness::Overdue) => (
+            "rotate",
+            profile.map(|name| format!("keyagent rotate -p {}", word(name))),
+        ),
+        (true, _, Freshness::Due) => (
+            "soon",
+            profile.map(|name| format!("keyagent rotate -p {}", word(name))),
+        ),
         (_, None, _) => ("check", None),
         (_, _, Freshness::Due | Freshness::Fresh | Freshness::Unknown) => ("-", None),
     }
@@ -536,6 +598,7 @@ mod tests {
             freshness,
             current: true,
             note: None,
+            grace: None,
         }
     }
 

@@ -58,6 +58,7 @@ fn with_code(action: &'static str, status: u16, code: &str, message: &str) -> Er
         // AWS may append the canonical request, and with it the session token.
         ErrorKind::SignatureDoesNotMatch => "the signature does not match".to_owned(),
         ErrorKind::AccessDenied { .. }
+        | ErrorKind::InvalidMfaCode
         | ErrorKind::InvalidClientTokenId
         | ErrorKind::ExpiredToken
         | ErrorKind::RequestExpired
@@ -105,6 +106,8 @@ fn without_code(action: &'static str, status: Option<u16>) -> Error {
 
 fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
     match code {
+        // STS has no code of its own for it.
+        "AccessDenied" if message.contains("MultiFactorAuthentication failed") => ErrorKind::InvalidMfaCode,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => ErrorKind::AccessDenied {
             explicit: message.contains("explicit deny"),
         },

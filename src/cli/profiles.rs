@@ -7,7 +7,7 @@ use crate::credentials::FileKind;
 use crate::credentials::document::Document;
 use crate::credentials::location::{self, Locations, ReadError};
 use crate::credentials::profile::{self, Profile, ProfilesError};
-use crate::problem::Problem;
+use crate::problem::{Problem, quoted, word};
 use crate::process::Environment;
 
 /// What the two files say.
@@ -184,21 +184,6 @@ fn unknown(loaded: &Loaded, name: &str) -> Problem {
     )
 }
 
-/// A path as a POSIX shell takes it.
-pub fn quoted(path: &Path) -> String {
-    word(&path.display().to_string())
-}
-
-/// A word as a POSIX shell takes it: in single quotes unless it needs none.
-pub fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,11 +256,5 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["prod", "dev"]
         );
-    }
-
-    #[test]
-    fn words_are_safe_to_paste() {
-        assert_eq!(word("dev-eu"), "dev-eu");
-        assert_eq!(word("it's; rm"), r"'it'\''s; rm'");
     }
 }

@@ -1,8 +1,8 @@
-//! What `rotate` and `recover` share: what they open before they can work, and how they report.
+//! What the commands that change keys share: what they open before they can work, who signs, how they report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Format;
@@ -10,17 +10,22 @@ use super::exit_code;
 use super::ui;
 use crate::access_key::{AccessKey, AccessKeyId};
 use crate::aws::{self, Client, Connections};
+use crate::clock::SystemClock;
 use crate::fs_atomic::Lock;
 use crate::problem::Problem;
 use crate::process::Environment;
+use crate::rotate::authority::{AskForCode, Authority, Mfa};
+use crate::rotate::error::Error;
 use crate::rotate::journal::Journal;
-use crate::rotate::run;
+use crate::rotate::retire::grace_ends;
+use crate::rotate::run::{self, Performer, Tools};
 use crate::rotate::state::{Rotation, State, Step};
-use crate::secret_store::{self, SecretStore};
-use crate::settings::{self, AllSettings};
+use crate::secret_store::{self, SecretStore, SecretStoreChoice};
+use crate::settings::{self, AllSettings, Settings};
 
-/// What every command that changes keys holds while it works.
+/// What every command that changes keys works with.
 pub struct Workplace {
+    command: &'static str,
     /// All settings.
     pub settings: AllSettings,
     /// Where secrets in hand lie.
@@ -31,39 +36,200 @@ pub struct Workplace {
     pub connections: Connections,
     /// Where the journal lies.
     pub state_folder: PathBuf,
-    _lock: Lock,
+    environment: Environment,
 }
 
 impl Workplace {
-    /// Takes the lock, then opens the journal and the secret store.
+    /// Opens the journal and the secret store.
     ///
     /// # Errors
     ///
-    /// When another keyagent holds the lock, or one of them cannot be opened.
-    pub fn open(command: &str, environment: &Environment) -> Result<Self, Problem> {
+    /// When one of them cannot be opened.
+    pub fn open(command: &'static str, environment: &Environment) -> Result<Self, Problem> {
         let what = || format!("cannot {command}");
         let settings = load_settings(environment)?;
         let state_folder = settings::state_folder(environment)
             .map_err(|error| Problem::new(what(), error.to_string(), "export HOME"))?;
-        let fail = |error: run::Error| Problem {
-            error: what(),
-            ..error.problem("-")
-        };
-        let lock =
-            run::lock(&state_folder, &format!("keyagent {command}")).map_err(|error| fail(error.into()))?;
+        let fail = |error: Error| error.problem(what(), "default");
         let journal = Journal::open(&state_folder).map_err(|error| fail(error.into()))?;
         let store = secret_store::open(settings.defaults().secret_store, &state_folder, environment)
             .map_err(|error| fail(error.into()))?;
-        let connections = Connections::new(environment);
         Ok(Self {
+            command,
             settings,
             store,
             journal,
-            connections,
+            connections: Connections::new(environment),
             state_folder,
-            _lock: lock,
+            environment: environment.clone(),
         })
     }
+
+    /// Takes the lock of a credentials file, and reads the journal as whoever held it before has left it.
+    ///
+    /// # Errors
+    ///
+    /// When another keyagent holds it: names that one.
+    pub fn lock(&mut self, credentials_file: &Path) -> Result<Lock, Problem> {
+        let fail = |error: Error| error.problem(format!("cannot {}", self.command), "default");
+        let lock = run::lock(&self.state_folder, credentials_file, self.command)
+            .map_err(|error| fail(error.into()))?;
+        self.journal = Journal::open(&self.state_folder).map_err(|error| fail(error.into()))?;
+        Ok(lock)
+    }
+
+    /// The same for the file of a rotation, and the rotation as it is now.
+    ///
+    /// # Errors
+    ///
+    /// See [`Workplace::lock`].
+    pub fn lock_of(&mut self, rotation: &Rotation) -> Result<(Lock, Rotation), Problem> {
+        let plan = &rotation.plan;
+        let file = plan
+            .credentials_file
+            .as_ref()
+            .or_else(|| plan.files.first().map(|file| &file.path));
+        let lock = self.lock(&file.cloned().unwrap_or_default())?;
+        let now = self.journal.rotation(&rotation.id).clone();
+        Ok((lock, now))
+    }
+
+    /// Opens the secret store in which the secrets of a rotation lie, whatever the settings say by now.
+    ///
+    /// # Errors
+    ///
+    /// When the keyring is not available.
+    pub fn open_store_of(&mut self, rotation: &Rotation) -> Result<(), Problem> {
+        let kept_in = &rotation.plan.secret_store;
+        if kept_in != self.store.name() {
+            let choice = kept_in.parse().unwrap_or(SecretStoreChoice::Auto);
+            self.store =
+                secret_store::open(choice, &self.state_folder, &self.environment).map_err(|error| {
+                    Problem::new(
+                        format!("cannot {}", self.command),
+                        error.to_string(),
+                        format!("unlock the keyring, then: keyagent {}", self.command),
+                    )
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Performs something of a rotation, as the settings have it.
+    pub async fn perform<T>(
+        &mut self,
+        authority: &Authority<Client>,
+        settings: &Settings,
+        work: impl AsyncFnOnce(&mut Performer<'_, '_, Client, SystemClock>) -> T,
+    ) -> T {
+        let mut tools = Tools {
+            clock: &SystemClock,
+            store: self.store.as_ref(),
+            journal: &mut self.journal,
+            settings,
+            progress: &mut show_step,
+        };
+        let mut performer = Performer {
+            authority,
+            tools: &mut tools,
+        };
+        work(&mut performer).await
+    }
+
+    /// Says on stderr which rotations are interrupted, other than those that a command is about.
+    pub fn warn_about_others(&self, is_meant: impl Fn(&Rotation) -> bool) {
+        for rotation in self.journal.rotations() {
+            if !rotation.is_at_rest() && !is_meant(rotation) {
+                ui::note(&interrupted(rotation));
+            }
+        }
+    }
+}
+
+/// That a rotation was interrupted, and what to do.
+pub fn interrupted(rotation: &Rotation) -> String {
+    let what = match rotation.state {
+        State::Undoing | State::OldKeyActive | State::OldKeyVerified | State::OldPairInstalled => "undo",
+        State::OldKeyInactive | State::Undone => "deletion",
+        State::Planned
+        | State::CreatingKey
+        | State::KeyCreated
+        | State::KeyVerified
+        | State::Installed
+        | State::Aborting
+        | State::Aborted
+        | State::OldKeyDeleted
+        | State::NewKeyDeleted => "rotation",
+    };
+    format!(
+        "warning: the {what} of {} ({}) was interrupted: keyagent recover",
+        rotation.plan.old_access_key_id,
+        rotation.plan.profiles.join(", ")
+    )
+}
+
+/// The options of every command that may need MFA.
+#[derive(Debug, clap::Args)]
+pub struct MfaArgs {
+    /// Six-digit code of the user's MFA device, where a policy demands MFA [default: asks on a terminal]
+    #[arg(long, value_name = "CODE", value_parser = mfa_code)]
+    pub mfa_code: Option<String>,
+}
+
+fn mfa_code(text: &str) -> Result<String, String> {
+    if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an MFA code is six digits".into())
+    }
+}
+
+/// Gives `work` what opens an MFA session: the code that was typed, else a hidden prompt on a terminal.
+pub async fn with_mfa<T>(
+    serial_number: Option<String>,
+    code: Option<String>,
+    work: impl AsyncFnOnce(&mut Mfa<'_>) -> T,
+) -> T {
+    let mut prompt = |serial: &str| ui::ask_hidden(&format!("MFA code of {serial}"));
+    let ask: Option<AskForCode<'_>> = if ui::can_ask() { Some(&mut prompt) } else { None };
+    work(&mut Mfa {
+        serial_number,
+        code,
+        ask,
+    })
+    .await
+}
+
+/// Refuses to change anything where nobody can be asked and `--yes` was not given. `command` is what to type.
+///
+/// # Errors
+///
+/// Then.
+pub fn needs_answer(verb: &str, yes: bool, dry_run: bool, command: &str) -> Result<(), Problem> {
+    if yes || dry_run || ui::can_ask() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("cannot {verb} without an answer"),
+        "there is no terminal to ask on, and --yes was not given",
+        format!("{command} --yes"),
+    ))
+}
+
+/// Asks on a terminal, unless `--yes` was given.
+///
+/// # Errors
+///
+/// When the answer is no; `what` is what is left undone, `command` how to come back to it.
+pub fn confirm(yes: bool, what: &str, command: &str) -> Result<(), Problem> {
+    if yes || ui::confirm("go on?") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        what,
+        "the question was not answered with yes",
+        format!("nothing is changed; to try again: {command}"),
+    ))
 }
 
 /// Reads the settings.
@@ -117,12 +283,14 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
         })
 }
 
-/// The contract's document of `rotate`, `undo` and `recover`.
+/// The contract's document of `rotate`, `undo`, `recover` and `retire`.
 #[derive(Debug, Serialize)]
 pub struct Report {
     schema: &'static str,
     rotations: Vec<RotationReport>,
     errors: Vec<ErrorReport>,
+    #[serde(skip)]
+    must_act: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,6 +301,10 @@ struct RotationReport {
     state: State,
     steps: Vec<Step>,
     undo_until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,22 +321,50 @@ impl Report {
             schema,
             rotations: Vec::new(),
             errors: Vec::new(),
+            must_act: false,
         }
+    }
+
+    /// Whether nothing was reported so far.
+    pub fn is_empty(&self) -> bool {
+        self.rotations.is_empty() && self.errors.is_empty()
     }
 
     /// Adds what became of a rotation.
     pub fn rotation(&mut self, rotation: &Rotation, grace_days: u32) {
-        let until = rotation
-            .steps
-            .last()
-            .filter(|_| rotation.state == State::OldKeyInactive);
+        self.add(rotation, grace_days, None, None);
+    }
+
+    /// Adds what is going to be done; `plan` says more about it than the contract asks for.
+    pub fn plan(&mut self, rotation: &Rotation, grace_days: u32, plan: serde_json::Value) {
+        self.add(rotation, grace_days, Some(plan), None);
+    }
+
+    /// Adds a rotation whose superseded key stays, and why. The user must look at it.
+    pub fn kept(&mut self, rotation: &Rotation, grace_days: u32, why: String) {
+        self.must_act = true;
+        self.add(rotation, grace_days, None, Some(why));
+    }
+
+    fn add(
+        &mut self,
+        rotation: &Rotation,
+        grace_days: u32,
+        plan: Option<serde_json::Value>,
+        kept: Option<String>,
+    ) {
+        let since = (rotation.state == State::OldKeyInactive)
+            .then(|| rotation.superseded_since())
+            .flatten();
         self.rotations.push(RotationReport {
             profiles: rotation.plan.profiles.clone(),
             old_access_key_id: rotation.plan.old_access_key_id.clone(),
             new_access_key_id: rotation.new_access_key_id.clone(),
             state: rotation.state,
             steps: rotation.steps.clone(),
-            undo_until: until.map(|step| undo_until(step.at, grace_days)),
+            undo_until: since.map(|since| grace_ends(since, grace_days)),
+            plan,
+            kept,
         });
     }
 
@@ -184,27 +384,33 @@ impl Report {
             text.push('\n');
             ui::out(&text);
         }
-        if self.errors.is_empty() {
-            exit_code::OK
-        } else {
-            exit_code::FAILED
+        match (self.errors.is_empty(), self.must_act) {
+            (false, _) => exit_code::FAILED,
+            (true, true) => exit_code::FOUND,
+            (true, false) => exit_code::OK,
         }
     }
 }
 
-/// When the grace of a key ends.
-pub fn undo_until(inactive_since: Timestamp, grace_days: u32) -> Timestamp {
-    inactive_since
-        .saturating_add(SignedDuration::from_hours(24 * i64::from(grace_days)))
-        .unwrap_or(Timestamp::MAX)
+/// Shows a plan: it is the result of a dry run, and otherwise goes before the question.
+pub fn show_plan(text: &str, dry_run: bool, format: Format) {
+    if dry_run && format == Format::Text {
+        ui::out(text);
+    } else {
+        ui::note(text.trim_end());
+    }
 }
 
 /// Shows a step on stderr as it is taken.
-pub fn show_step(step: &Step) {
-    let mark = if matches!(step.step, State::Aborting) {
-        "!"
-    } else {
-        "-"
-    };
+fn show_step(step: &Step) {
+    let mark = if step.step == State::Aborting { "!" } else { "-" };
     ui::note(&format!("  {mark} {}", step.result));
+}
+
+/// The day on which the grace of a superseded key ends.
+pub fn last_day(rotation: &Rotation, grace_days: u32) -> String {
+    rotation.superseded_since().map_or_else(
+        || "it is deleted".to_owned(),
+        |since| grace_ends(since, grace_days).strftime("%Y-%m-%d").to_string(),
+    )
 }

@@ -61,6 +61,14 @@ pub fn confirm(question: &str) -> bool {
     read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
+/// Asks for what must not be seen, on the terminal itself; `None` when nothing was typed.
+#[cfg(feature = "aws")]
+pub fn ask_hidden(question: &str) -> Option<String> {
+    let typed = rpassword::prompt_password(format!("{question}: ")).ok()?;
+    let typed = typed.trim();
+    (!typed.is_empty()).then(|| typed.to_owned())
+}
+
 /// A reader that went away (`keyagent status | head`) is no failure of ours; there is nobody left to tell.
 fn settle(result: io::Result<()>) {
     if let Err(error) = result

@@ -17,6 +17,10 @@ pub struct Profile {
     pub name: String,
     /// What credentials it stands for.
     pub holds: Holds,
+    /// The profile whose key it uses to assume a role.
+    pub source_profile: Option<String>,
+    /// The MFA device of the user.
+    pub mfa_serial: Option<String>,
 }
 
 /// What a profile stands for.
@@ -31,6 +35,38 @@ pub enum Holds {
     },
     /// No long-term key; why, in words for the user.
     NoLongTermKey(String),
+}
+
+/// The profile whose long-term key stands behind a profile: itself, or the one at the end of its
+/// `source_profile`s.
+///
+/// # Errors
+///
+/// Why there is none, in words for the user.
+pub fn key_holder<'a>(profiles: &'a [Profile], profile: &'a Profile) -> Result<&'a Profile, String> {
+    let mut seen = vec![profile.name.as_str()];
+    let mut holder = profile;
+    loop {
+        let why = match &holder.holds {
+            Holds::LongTermKey { .. } => return Ok(holder),
+            Holds::NoLongTermKey(why) => why,
+        };
+        let Some(source) = &holder.source_profile else {
+            return Err(if holder.name == profile.name {
+                why.clone()
+            } else {
+                format!("uses profile {}, which has no key: {why}", holder.name)
+            });
+        };
+        if seen.contains(&source.as_str()) {
+            return Err(format!("its source profiles lead back to {source}"));
+        }
+        holder = profiles
+            .iter()
+            .find(|other| other.name == *source)
+            .ok_or_else(|| format!("its source profile {source} is in neither file"))?;
+        seen.push(&holder.name);
+    }
 }
 
 /// Why the files give no profiles.
@@ -86,6 +122,8 @@ pub fn profiles(credentials: &Document, config: Option<&Document>) -> Result<Vec
             };
             Profile {
                 name: (*name).to_owned(),
+                source_profile: get("source_profile").map(|(value, _)| value),
+                mfa_serial: get("mfa_serial").map(|(value, _)| value),
                 holds: holds(get),
             }
         })
@@ -222,6 +260,26 @@ mod tests {
         assert!(why("", "[profile a]\ncredential_process=x").contains("credential_process"));
         assert!(why("[a]\naws_access_key_id=\"AKIA\"\naws_secret_access_key=s", "").contains("quotes"));
         assert!(why("[a]\naws_access_key_id=AKIA", "").contains("aws_secret_access_key is missing"));
+    }
+
+    #[test]
+    fn a_role_leads_to_the_key_that_assumes_it() {
+        let credentials = format!(
+            "[base]\naws_access_key_id=AKIA{}\naws_secret_access_key=s\n",
+            "Y34FZKBOKMUTVV7A"
+        );
+        let config = "[profile a]\nrole_arn=arn:x\nsource_profile=b\n[profile b]\nrole_arn=arn:y\n\
+                      source_profile=base\n[profile c]\nrole_arn=arn:z\nsource_profile=d\n[profile d]\n\
+                      source_profile=c\n[profile e]\nsource_profile=sso\n[profile sso]\nsso_session=corp\n";
+        let all = profiles(&Document::parse(credentials), Some(&Document::parse(config))).unwrap();
+        let holder = |name: &str| {
+            let profile = all.iter().find(|profile| profile.name == name).unwrap();
+            key_holder(&all, profile).map(|holder| holder.name.as_str())
+        };
+        assert_eq!(holder("base"), Ok("base"));
+        assert_eq!(holder("a"), Ok("base"));
+        assert!(holder("c").unwrap_err().contains("lead back to c"));
+        assert!(holder("e").unwrap_err().contains("SSO (corp)"));
     }
 
     #[test]

@@ -19,7 +19,11 @@ impl Error {
                 } else {
                     format!("no policy allows {service}:{action} to this key")
                 },
-                format!("ask for {service}:{action} on your own user; packaging/iam-policies/self.json has the whole list"),
+                format!("ask for {service}:{action} on your own user; the statement: keyagent policy self"),
+            ),
+            ErrorKind::InvalidMfaCode => (
+                "AWS does not take the MFA code: each works once, for half a minute".into(),
+                "wait for the next code of the device, then try again".into(),
             ),
             ErrorKind::InvalidClientTokenId => (
                 "AWS does not accept the key: it is inactive, deleted, or of another partition".into(),

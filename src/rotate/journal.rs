@@ -8,10 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::state::{Event, Impossible, Rotation, advance};
-use crate::fs_atomic::{self, Digest};
+use crate::fs_atomic::{self, Digest, Lock};
 
 /// The format that this keyagent writes. An older one is read, a newer one refused.
-const VERSION: u32 = 1;
+///
+/// 1: without `credentials_file` and `create_date`, and without undo and retire. 2: with them.
+const VERSION: u32 = 2;
+
+/// Another keyagent holds the journal for the time of one append.
+const LOCK_FOR: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Why the journal cannot be used. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -87,13 +92,20 @@ impl Journal {
     ///
     /// See [`Error`].
     pub fn open(state_folder: &Path) -> Result<Self, Error> {
-        let mut journal = Self::read(state_folder)?;
-        let whole = journal.1;
-        if let Some(whole) = whole {
-            fs_atomic::write_private(&journal.0.path, whole.as_bytes())?;
+        let path = state_folder.join("journal");
+        let journal = Self {
+            path,
+            rotations: Vec::new(),
+        };
+        if !journal.path.exists() {
+            return Ok(journal);
         }
-        journal.0.path = state_folder.join("journal");
-        Ok(journal.0)
+        let _lock = journal.lock()?;
+        let (rotations, torn_at) = read(&journal.path)?;
+        if let Some(torn_at) = torn_at {
+            fs_atomic::cut(&journal.path, torn_at)?;
+        }
+        Ok(Self { rotations, ..journal })
     }
 
     /// The rotations so far, without touching the file: for those who only look.
@@ -102,49 +114,14 @@ impl Journal {
     ///
     /// See [`Error`].
     pub fn look(state_folder: &Path) -> Result<Vec<Rotation>, Error> {
-        Ok(Self::read(state_folder)?.0.rotations)
+        Ok(read(&state_folder.join("journal"))?.0)
     }
 
-    fn read(state_folder: &Path) -> Result<(Self, Option<String>), Error> {
-        let path = state_folder.join("journal");
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(Error::Read { path, source }),
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let mut journal = Self {
-            path,
-            rotations: Vec::new(),
-        };
-        let mut good = 0;
-        for (index, line) in text.split_inclusive('\n').enumerate() {
-            let is_last = good + line.len() == text.len();
-            let damaged = |why: String| Error::Damaged {
-                path: state_folder.join("journal"),
-                line: index + 1,
-                why,
-            };
-            match parse(line) {
-                Ok(raw) => {
-                    let version: Version =
-                        serde_json::from_str(raw.get()).map_err(|e| damaged(e.to_string()))?;
-                    if version.version > VERSION {
-                        return Err(Error::Newer {
-                            path: journal.path,
-                            version: version.version,
-                        });
-                    }
-                    let record: Record =
-                        serde_json::from_str(raw.get()).map_err(|e| damaged(e.to_string()))?;
-                    journal.take(record).map_err(|error| damaged(error.to_string()))?;
-                    good += line.len();
-                }
-                Err(_) if is_last => return Ok((journal, Some(text[..good].to_owned()))),
-                Err(why) => return Err(damaged(why.to_owned())),
-            }
-        }
-        Ok((journal, None))
+    /// Keyagents that work on different credentials files share the journal.
+    fn lock(&self) -> Result<Lock, Error> {
+        let path = self.path.with_file_name("journal.lock");
+        let holder = format!("process {}", std::process::id());
+        Ok(Lock::acquire_within(&path, &holder, LOCK_FOR)?)
     }
 
     /// All rotations, in the order of their beginning.
@@ -183,36 +160,84 @@ impl Journal {
         };
         let mut text = serde_json::to_string(&line).expect("a line has string keys only");
         text.push('\n');
-        fs_atomic::append(&self.path, text.as_bytes())?;
+        {
+            let _lock = self.lock()?;
+            // Another keyagent may have died in the middle of a line since this one read the journal.
+            if fs_atomic::last_byte(&self.path)?.is_some_and(|byte| byte != b'\n')
+                && let Some(torn_at) = read(&self.path)?.1
+            {
+                fs_atomic::cut(&self.path, torn_at)?;
+            }
+            fs_atomic::append(&self.path, text.as_bytes())?;
+        }
         let path = self.path.clone();
-        self.take(record).map_err(|error| Error::Damaged {
+        take(&mut self.rotations, record).map_err(|error| Error::Damaged {
             path,
             line: 0,
             why: error.to_string(),
         })
     }
-
-    fn take(&mut self, record: Record) -> Result<(), Impossible> {
-        let known = self
-            .rotations
-            .iter_mut()
-            .find(|rotation| rotation.id == record.rotation);
-        match (known, record.event) {
-            (None, Event::Planned(plan)) => {
-                self.rotations
-                    .push(Rotation::planned(record.rotation, plan, record.at));
-            }
-            (Some(rotation), event) => *rotation = advance(rotation, &event, record.at)?,
-            // The beginning was written by an older keyagent or lost: there is nothing to go on from.
-            (None, _) => {}
-        }
-        Ok(())
-    }
 }
 
-fn parse(line: &str) -> Result<Box<RawValue>, &'static str> {
-    let line = line.strip_suffix('\n').ok_or("the line has no end")?;
-    let line: Line<'_> = serde_json::from_str(line).map_err(|_| "the line is no record")?;
+/// The rotations, and the length of what is whole if the last line is torn.
+fn read(path: &Path) -> Result<(Vec<Rotation>, Option<u64>), Error> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(source) => {
+            return Err(Error::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let mut rotations = Vec::new();
+    let mut good = 0;
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let is_last = good + line.len() == bytes.len();
+        let damaged = |why: String| Error::Damaged {
+            path: path.to_owned(),
+            line: index + 1,
+            why,
+        };
+        match parse(line) {
+            Ok(raw) => {
+                let version: Version =
+                    serde_json::from_str(raw.get()).map_err(|error| damaged(error.to_string()))?;
+                if version.version > VERSION {
+                    return Err(Error::Newer {
+                        path: path.to_owned(),
+                        version: version.version,
+                    });
+                }
+                let record: Record =
+                    serde_json::from_str(raw.get()).map_err(|error| damaged(error.to_string()))?;
+                take(&mut rotations, record).map_err(|error| damaged(error.to_string()))?;
+                good += line.len();
+            }
+            Err(_) if is_last => return Ok((rotations, Some(good as u64))),
+            Err(why) => return Err(damaged(why.to_owned())),
+        }
+    }
+    Ok((rotations, None))
+}
+
+fn take(rotations: &mut Vec<Rotation>, record: Record) -> Result<(), Impossible> {
+    let known = rotations
+        .iter_mut()
+        .find(|rotation| rotation.id == record.rotation);
+    match (known, record.event) {
+        (None, Event::Planned(plan)) => rotations.push(Rotation::planned(record.rotation, plan, record.at)),
+        (Some(rotation), event) => *rotation = advance(rotation, &event, record.at)?,
+        // The beginning was written by an older keyagent or lost: there is nothing to go on from.
+        (None, _) => {}
+    }
+    Ok(())
+}
+
+fn parse(line: &[u8]) -> Result<Box<RawValue>, &'static str> {
+    let line = line.strip_suffix(b"\n").ok_or("the line has no end")?;
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|_| "the line is no record")?;
     if checksum(line.record.get()) != line.checksum {
         return Err("the checksum is wrong");
     }
@@ -232,6 +257,7 @@ mod tests {
 
     fn plan() -> Plan {
         Plan {
+            credentials_file: None,
             profiles: vec!["dev".into()],
             files: Vec::new(),
             old_access_key_id: AccessKeyId::parse(&"O".repeat(20)).unwrap(),
@@ -305,15 +331,66 @@ mod tests {
         ));
     }
 
+    /// As the keyagent before `undo` wrote it.
+    #[test]
+    fn an_older_format_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = ("O".repeat(20), "N".repeat(20));
+        let plan = format!(
+            r#""event":"planned","profiles":["dev"],"files":[{{"kind":"credentials","path":"/home/ann/.aws/credentials","lines":[[2,3]]}}],"old_access_key_id":"{old}","user_name":"ann","user_arn":"arn:aws:iam::123456789012:user/ann","account_id":"123456789012","secret_store":"file","existing_access_key_ids":["{old}"]"#
+        );
+        let events = [
+            plan,
+            r#""event":"intended","effect":"create-key""#.to_owned(),
+            format!(r#""event":"key-created","access_key_id":"{new}""#),
+        ];
+        let mut text = String::new();
+        for event in events {
+            let record = format!(r#"{{"version":1,"rotation":"r","at":"2026-11-24T00:00:00Z",{event}}}"#);
+            text.push_str(&format!(
+                "{{\"checksum\":\"{}\",\"record\":{record}}}\n",
+                checksum(&record)
+            ));
+        }
+        std::fs::write(folder.path().join("journal"), text).unwrap();
+        let mut journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.rotation("r").state, State::KeyCreated);
+        assert_eq!(journal.rotation("r").plan.credentials_file, None);
+        journal
+            .append("r", Event::KeyVerified, Timestamp::UNIX_EPOCH)
+            .unwrap();
+        assert_eq!(
+            Journal::open(folder.path()).unwrap().rotation("r").state,
+            State::KeyVerified
+        );
+    }
+
+    #[test]
+    fn a_line_that_another_process_tore_is_cut_before_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = two_events(folder.path());
+        let path = folder.path().join("journal");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend_from_slice(b"{\"checksum\":\"torn");
+        std::fs::write(&path, bytes).unwrap();
+        journal
+            .append("r", Event::Aborted, Timestamp::UNIX_EPOCH)
+            .unwrap();
+        assert_eq!(
+            Journal::open(folder.path()).unwrap().rotation("r").state,
+            State::Aborted
+        );
+    }
+
     #[test]
     fn a_newer_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let record = r#"{"version":2,"rotation":"r","something":"new"}"#;
+        let record = r#"{"version":3,"rotation":"r","something":"new"}"#;
         let line = format!("{{\"checksum\":\"{}\",\"record\":{record}}}\n", checksum(record));
         std::fs::write(folder.path().join("journal"), line).unwrap();
         assert!(matches!(
             Journal::open(folder.path()),
-            Err(Error::Newer { version: 2, .. })
+            Err(Error::Newer { version: 3, .. })
         ));
     }
 

@@ -1,18 +1,23 @@
 //! `keyagent recover`: finishes, or backs out of, whatever was interrupted.
 
-use super::super::rotations::{Report, Workplace, client, runtime, show_step};
-use super::super::{Format, profiles, ui};
+use super::super::rotations::{
+    MfaArgs, Report, Workplace, client, confirm, needs_answer, runtime, show_plan, with_mfa,
+};
+use super::super::{Format, ui};
 use crate::access_key::{AccessKey, SecretAccessKey};
+use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
-use crate::problem::Problem;
+use crate::problem::{Problem, word};
 use crate::process::Environment;
+use crate::rotate::authority::Authority;
 use crate::rotate::reconcile::Decision;
-use crate::rotate::recover::{examine, settle};
-use crate::rotate::run::Performer;
+use crate::rotate::recover::{Finding, examine, is_concerned};
 use crate::rotate::state::Rotation;
-use crate::secret_store::{self, SecretStoreChoice};
 
-/// Finish, or back out of, a rotation that was interrupted
+/// Finish, or back out of, whatever was interrupted
+///
+/// Before the new pair is in the files a rotation is backed out; after it, it is finished. A superseded key that
+/// another program has put back into a file is replaced again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Show what would be done, and change nothing
@@ -21,10 +26,14 @@ pub struct Args {
     /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    mfa: MfaArgs,
     /// How to write the result
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
 }
+
+const COMMAND: &str = "keyagent recover";
 
 /// Runs the command.
 ///
@@ -33,31 +42,23 @@ pub struct Args {
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut workplace = Workplace::open("recover", environment)?;
-    let unfinished: Vec<Rotation> = workplace
+    let concerned: Vec<Rotation> = workplace
         .journal
         .rotations()
         .iter()
-        .filter(|rotation| !rotation.is_at_rest())
+        .filter(|rotation| is_concerned(rotation))
         .cloned()
         .collect();
     let mut report = Report::new("keyagent.recover/1");
-    if unfinished.is_empty() {
+    if concerned.is_empty() {
         ui::note("nothing was interrupted");
         return Ok(report.finish(args.format));
     }
-    if !args.dry_run && !args.yes && !ui::can_ask() {
-        return Err(Problem::new(
-            "cannot recover without an answer",
-            "there is no terminal to ask on, and --yes was not given",
-            "keyagent recover --yes",
-        ));
-    }
+    needs_answer("recover", args.yes, args.dry_run, COMMAND)?;
     let runtime = runtime()?;
-    for rotation in unfinished {
+    for rotation in concerned {
         let profile = rotation.plan.profiles.join(", ");
-        if let Err(problem) =
-            runtime.block_on(recover(&rotation, args, environment, &mut workplace, &mut report))
-        {
+        if let Err(problem) = runtime.block_on(recover(&rotation, args, &mut workplace, &mut report)) {
             report.error(&profile, problem);
         }
     }
@@ -68,91 +69,59 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
 async fn recover(
     rotation: &Rotation,
     args: &Args,
-    environment: &Environment,
     workplace: &mut Workplace,
     report: &mut Report,
 ) -> Result<(), Problem> {
+    let (_lock, rotation) = workplace.lock_of(rotation)?;
+    if !is_concerned(&rotation) {
+        // Whoever held the lock was not interrupted, only slower than we.
+        return Ok(());
+    }
+    workplace.open_store_of(&rotation)?;
     let profile = rotation.plan.profiles.first().map_or("default", String::as_str);
     let what = format!("cannot recover the rotation of profile {profile}");
-    // The secrets lie where they were put, whatever the settings say by now.
-    if rotation.plan.secret_store != workplace.store.name() {
-        let kept_in = rotation
-            .plan
-            .secret_store
-            .parse()
-            .unwrap_or(SecretStoreChoice::Auto);
-        workplace.store =
-            secret_store::open(kept_in, &workplace.state_folder, environment).map_err(|error| {
-                Problem::new(
-                    what.clone(),
-                    error.to_string(),
-                    "unlock the keyring, then: keyagent recover",
-                )
-            })?;
-    }
+    let settings = workplace.settings.profile(profile).clone();
     // Whoever signs is found later; this key only completes the client and signs nothing.
     let nobody = AccessKey {
         id: rotation.plan.old_access_key_id.clone(),
         secret: SecretAccessKey::new(""),
     };
     let iam = client(&workplace.connections, profile, &nobody).await?;
-    let settings = workplace.settings.profile(profile).clone();
     let settled_after =
         jiff::SignedDuration::try_from(settings.verify_for).unwrap_or(jiff::SignedDuration::MAX);
-    let finding = examine(
-        rotation,
-        &iam,
-        workplace.store.as_ref(),
-        SystemClock.now(),
-        settled_after,
+    let store = workplace.store.as_ref();
+    let finding = with_mfa(
+        settings.mfa_serial.clone(),
+        args.mfa.mfa_code.clone(),
+        async |mfa| examine(&rotation, &iam, store, mfa, SystemClock.now(), settled_after).await,
     )
     .await
-    .map_err(|error| Problem {
-        error: what.clone(),
-        ..error.problem(profile)
-    })?;
-    if let Decision::Stop(why) = finding.decision {
-        return Err(Problem::new(
-            what,
-            why,
-            format!(
-                "look at it, then try again: keyagent status -p {}",
-                profiles::word(profile)
-            ),
-        ));
+    .map_err(|error| error.problem(&what, profile))?;
+    if let Decision::Stop(_) = finding.decision {
+        return Err(stopped(what, &finding, profile));
     }
-    let intention = format!("{}: {}", rotation.plan.profiles.join(", "), finding.intention());
-    if args.dry_run {
-        match args.format {
-            Format::Text => ui::out(&format!("{intention}\n")),
-            Format::Json => ui::note(&intention),
-        }
+    if finding.decision == Decision::Nothing {
         return Ok(());
     }
-    ui::note(&intention);
-    if !args.yes && !ui::confirm("go on?") {
-        return Err(Problem::new(
-            what,
-            "the question was not answered with yes",
-            "keyagent recover",
-        ));
+    let intention = format!("{}: {}\n", rotation.plan.profiles.join(", "), finding.intention());
+    show_plan(&intention, args.dry_run, args.format);
+    if args.dry_run {
+        report.rotation(&rotation, settings.grace_days);
+        return Ok(());
     }
-    let mut performer = Performer {
-        iam: &iam,
-        clock: &SystemClock,
-        store: workplace.store.as_ref(),
-        journal: &mut workplace.journal,
-        settings: &settings,
-        progress: &mut show_step,
-    };
-    let rotation = settle(&finding, &mut performer).await.map_err(|error| Problem {
-        error: what,
-        ..error.problem(profile)
-    })?;
+    confirm(args.yes, &what, COMMAND)?;
+    let authority = finding.authority.clone().unwrap_or(Authority {
+        iam,
+        mfa_serial: None,
+    });
+    let rotation = workplace
+        .perform(&authority, &settings, async |performer| {
+            performer.settle(&finding).await
+        })
+        .await
+        .map_err(|error| error.problem(&what, profile))?;
     report.rotation(&rotation, settings.grace_days);
-    if args.format == Format::Text
-        && let Some(step) = rotation.steps.last()
-    {
+    if let (Format::Text, Some(step)) = (args.format, rotation.steps.last()) {
         ui::out(&format!(
             "{}: {}\n",
             rotation.plan.profiles.join(", "),
@@ -160,4 +129,28 @@ async fn recover(
         ));
     }
     Ok(())
+}
+
+/// Several keys, or a doubt: all are named, none is touched.
+fn stopped(what: String, finding: &Finding<Client>, profile: &str) -> Problem {
+    let look = format!("look at it, then try again: keyagent status -p {}", word(profile));
+    let hint = match &finding.appeared[..] {
+        [] => look,
+        ids => {
+            let commands: Vec<String> = ids
+                .iter()
+                .map(|id| {
+                    format!(
+                        "aws iam delete-access-key --access-key-id {id} --profile {}",
+                        word(profile)
+                    )
+                })
+                .collect();
+            format!(
+                "delete what nobody needs, then try again:\n{}",
+                commands.join("\n")
+            )
+        }
+    };
+    Problem::new(what, finding.intention(), hint)
 }

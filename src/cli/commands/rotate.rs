@@ -1,29 +1,62 @@
 //! `keyagent rotate`: replaces a profile's key in place.
 
-use super::super::rotations::{Report, Workplace, client, runtime, show_step, undo_until};
+use super::super::rotations::{
+    MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
+};
 use super::super::{Format, profiles, ui};
+use super::status::ask;
 use crate::access_key::AccessKey;
-use crate::clock::SystemClock;
-use crate::credentials::profile::{Holds, Profile};
-use crate::problem::Problem;
+use crate::aws::Client;
+use crate::clock::{Clock, SystemClock};
+use crate::credentials::location::Locations;
+use crate::credentials::profile::{Holds, Profile, key_holder};
+use crate::iam::Iam;
+use crate::policy::Freshness;
+use crate::problem::{Problem, word};
 use crate::process::Environment;
-use crate::rotate::run::{Performer, Prepared, prepare};
+use crate::rotate::authority::Authority;
+use crate::rotate::error::Error;
+use crate::rotate::plan::{Prepared, Surroundings, WRITING_ACTIONS, prepare};
+use crate::rotate::retire::{self, Verdict};
+use crate::rotate::state::Rotation;
+use crate::settings::Settings;
 
 /// Replace a profile's key, everywhere that the credentials and config files hold it
+///
+/// A new key is made, proven with STS and IAM, and put in the place of the old one; the old key is then made
+/// inactive, and can be taken back with `keyagent undo` until `keyagent retire` deletes it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Profile whose key is to be replaced; may be repeated [default: AWS_PROFILE, then default]
-    #[arg(short, long = "profile", value_name = "PROFILE")]
+    #[arg(short, long = "profile", value_name = "PROFILE", conflicts_with = "overdue")]
     profiles: Vec<String>,
+    /// Replace every key that is past its limit
+    #[arg(long)]
+    overdue: bool,
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Delete the old key at once instead of keeping it for an undo; needs --yes
+    #[arg(long, requires = "yes")]
+    now: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    mfa: MfaArgs,
     /// How to write the result
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
+}
+
+/// A key that is to be replaced.
+struct Target {
+    /// The profile that holds it.
+    profile: Profile,
+    key: AccessKey,
+    /// The device that the profile which was asked for names, or the settings.
+    mfa_serial: Option<String>,
+    settings: Settings,
 }
 
 /// Runs the command.
@@ -32,139 +65,377 @@ pub struct Args {
 ///
 /// When nothing could be tried: bad files, unknown profiles, no lock.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let loaded = profiles::load(environment)?;
     let names = profiles::chosen(&args.profiles, environment);
-    let wanted = with_keys(&profiles::named(&loaded, &names)?)?;
-    if !args.dry_run && !args.yes && !ui::can_ask() {
-        let names: String = names
-            .iter()
-            .map(|name| format!(" -p {}", profiles::word(name)))
-            .collect();
-        return Err(Problem::new(
-            "cannot rotate without an answer",
-            "there is no terminal to ask on, and --yes was not given",
-            format!("keyagent rotate{names} --yes"),
-        ));
+    let command = command(args, &names);
+    let before = profiles::load(environment)?;
+    if !args.overdue {
+        profiles::named(&before, &names)?;
     }
+    needs_answer("rotate", args.yes, args.dry_run, &command)?;
     let mut workplace = Workplace::open("rotate", environment)?;
+    let _lock = workplace.lock(&before.locations.credentials)?;
+    // Whoever held the lock may have changed the files.
+    let loaded = profiles::load(environment)?;
     let mut report = Report::new("keyagent.rotate/1");
     let runtime = runtime()?;
-    for (profile, key) in wanted {
-        let result = runtime.block_on(rotate(profile, key, args, &loaded, &mut workplace, &mut report));
-        if let Err(problem) = result {
-            report.error(&profile.name, problem);
-        }
+    let targets = if args.overdue {
+        runtime.block_on(overdue(&loaded, &mut workplace, &mut report))
+    } else {
+        let wanted = profiles::named(&loaded, &names)?;
+        targets(&loaded.profiles, &wanted, &workplace, &mut report)
+    };
+    if targets.is_empty() && report.is_empty() {
+        ui::note("no key is overdue");
+        return Ok(report.finish(args.format));
     }
+    let ids: Vec<_> = targets.iter().map(|target| target.key.id.clone()).collect();
+    workplace.warn_about_others(|rotation| ids.contains(&rotation.plan.old_access_key_id));
+    runtime.block_on(async {
+        let prepared = prepare_all(targets, args, &loaded.locations, &mut workplace, &mut report).await;
+        if prepared.is_empty() || args.dry_run {
+            return;
+        }
+        if let Err(problem) = confirm(args.yes, "nothing is rotated", &command) {
+            report.error(&names.join(", "), problem);
+            return;
+        }
+        for (target, prepared) in prepared {
+            if let Err(problem) = rotate(&target, &prepared, args, &mut workplace, &mut report).await {
+                report.error(&target.profile.name, problem);
+            }
+        }
+    });
     runtime.shutdown_background();
     Ok(report.finish(args.format))
 }
 
-/// The profiles with their keys, each key once: profiles that share one are rotated together.
-fn with_keys<'a>(profiles: &[&'a Profile]) -> Result<Vec<(&'a Profile, &'a AccessKey)>, Problem> {
-    let mut wanted: Vec<(&Profile, &AccessKey)> = Vec::new();
-    for profile in profiles {
-        match &profile.holds {
-            Holds::LongTermKey { access_key, .. } => {
-                if !wanted.iter().any(|(_, key)| key.id == access_key.id) {
-                    wanted.push((profile, access_key));
-                }
-            }
-            Holds::NoLongTermKey(why) => {
-                return Err(Problem::new(
-                    format!("profile {} has no key to rotate", profile.name),
-                    why.clone(),
-                    "see which profiles hold a key: keyagent status --offline",
-                ));
-            }
+/// What was typed, for a hint.
+fn command(args: &Args, names: &[String]) -> String {
+    let mut command = String::from("keyagent rotate");
+    if args.overdue {
+        command.push_str(" --overdue");
+    } else {
+        for name in names {
+            command.push_str(&format!(" -p {}", word(name)));
         }
     }
-    Ok(wanted)
+    command
+}
+
+/// The profiles with their keys, each key once: profiles that share one are rotated together. A profile that
+/// assumes a role stands for the key that it does so with.
+fn targets(all: &[Profile], wanted: &[&Profile], workplace: &Workplace, report: &mut Report) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for profile in wanted {
+        match key_holder(all, profile) {
+            Ok(holder) => {
+                let Holds::LongTermKey { access_key, .. } = &holder.holds else {
+                    unreachable!("a key holder holds a key")
+                };
+                if targets.iter().any(|target| target.key.id == access_key.id) {
+                    continue;
+                }
+                if holder.name != profile.name {
+                    ui::note(&format!(
+                        "{} assumes its role with the key of profile {}, which is the one to rotate",
+                        profile.name, holder.name
+                    ));
+                }
+                let settings = workplace.settings.profile(&holder.name).clone();
+                let serials = [&settings.mfa_serial, &holder.mfa_serial, &profile.mfa_serial];
+                let mfa_serial = serials.into_iter().flatten().next().cloned();
+                targets.push(Target {
+                    profile: holder.clone(),
+                    key: access_key.clone(),
+                    mfa_serial,
+                    settings,
+                });
+            }
+            Err(why) => report.error(
+                &profile.name,
+                Problem::new(
+                    format!("profile {} has no key to rotate", profile.name),
+                    why,
+                    "see which profiles hold a key: keyagent status --offline",
+                ),
+            ),
+        }
+    }
+    targets
+}
+
+/// Every key that is past its limit; a key about which AWS does not answer is an error, not a fresh one.
+async fn overdue(loaded: &profiles::Loaded, workplace: &mut Workplace, report: &mut Report) -> Vec<Target> {
+    let all: Vec<&Profile> = loaded.profiles.iter().collect();
+    let answers = ask(
+        &all,
+        &loaded.locations,
+        &workplace.settings,
+        &workplace.connections,
+        &workplace.state_folder,
+    )
+    .await;
+    for failed in &answers.errors {
+        report.error(&failed.profile, failed.problem.clone());
+    }
+    let names: Vec<&String> = answers
+        .keys
+        .iter()
+        .filter(|key| key.current && key.freshness == Freshness::Overdue)
+        .filter_map(|key| key.profiles.first())
+        .collect();
+    let wanted: Vec<&Profile> = loaded
+        .profiles
+        .iter()
+        .filter(|profile| names.contains(&&profile.name))
+        .collect();
+    targets(&loaded.profiles, &wanted, workplace, report)
+}
+
+/// Checks and shows them all, so that there is one question for everything.
+async fn prepare_all(
+    targets: Vec<Target>,
+    args: &Args,
+    locations: &Locations,
+    workplace: &mut Workplace,
+    report: &mut Report,
+) -> Vec<(Target, Prepared<Client>)> {
+    let mut code = args.mfa.mfa_code.clone();
+    let mut prepared = Vec::new();
+    for target in targets {
+        match prepare_one(&target, &mut code, args, locations, workplace, report).await {
+            Ok(one) => prepared.push((target, one)),
+            Err(problem) => report.error(&target.profile.name, problem),
+        }
+    }
+    prepared
+}
+
+async fn prepare_one(
+    target: &Target,
+    code: &mut Option<String>,
+    args: &Args,
+    locations: &Locations,
+    workplace: &Workplace,
+    report: &mut Report,
+) -> Result<Prepared<Client>, Problem> {
+    let name = &target.profile.name;
+    let iam = client(&workplace.connections, name, &target.key).await?;
+    let surroundings = Surroundings {
+        locations,
+        store: workplace.store.as_ref(),
+        journal: &workplace.journal,
+        state_folder: &workplace.state_folder,
+        grace_days: target.settings.grace_days,
+        now: SystemClock.now(),
+    };
+    let result = with_mfa(target.mfa_serial.clone(), code.take(), async |mfa| {
+        prepare(&iam, &target.key, &surroundings, mfa).await
+    })
+    .await;
+    let prepared = result.map_err(|error| problem(&error, name))?;
+    let policy = if args.dry_run {
+        Some(policy(&prepared).await)
+    } else {
+        None
+    };
+    let plan = describe(&prepared, workplace, args.now, policy.as_deref());
+    show_plan(&plan, args.dry_run, args.format);
+    if args.dry_run {
+        let planned = Rotation::planned(name.clone(), prepared.plan.clone(), surroundings.now);
+        let more = serde_json::json!({
+            "user_arn": prepared.plan.user_arn,
+            "files": prepared.plan.files,
+            "access_keys": prepared.plan.existing_access_key_ids,
+            "mfa_serial": prepared.authority.mfa_serial,
+            "secret_store": prepared.plan.secret_store,
+            "policy": policy,
+            "retire_first": prepared.retire_first.as_ref().and_then(Rotation::superseded),
+        });
+        report.plan(&planned, target.settings.grace_days, more);
+    }
+    Ok(prepared)
+}
+
+fn problem(error: &Error, profile: &str) -> Problem {
+    error.problem(format!("cannot rotate the key of profile {profile}"), profile)
+}
+
+/// Whether the policies allow what is going to be done, as far as AWS says.
+async fn policy(prepared: &Prepared<Client>) -> String {
+    let iam = &prepared.authority.iam;
+    match iam
+        .actions_denied(&prepared.plan.user_arn, &WRITING_ACTIONS)
+        .await
+    {
+        Ok(denied) if denied.is_empty() => "allows it".into(),
+        Ok(denied) => format!("does not allow {}", denied.join(", ")),
+        Err(error) => format!("unknown: {error}"),
+    }
 }
 
 async fn rotate(
-    profile: &Profile,
-    key: &AccessKey,
+    target: &Target,
+    prepared: &Prepared<Client>,
     args: &Args,
-    loaded: &profiles::Loaded,
     workplace: &mut Workplace,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let iam = client(&workplace.connections, &profile.name, key).await?;
-    let settings = workplace.settings.profile(&profile.name).clone();
-    let prepared = prepare(
-        &iam,
-        key,
-        &loaded.locations,
-        workplace.store.as_ref(),
-        &workplace.journal,
-    )
-    .await
-    .map_err(|error| error.problem(&profile.name))?;
-    let plan = describe(&prepared, workplace.store.name());
-    if args.dry_run {
-        if args.format == Format::Text {
-            ui::out(&plan);
-        } else {
-            ui::note(plan.trim_end());
-        }
-        return Ok(());
-    }
-    ui::note(plan.trim_end());
-    if !args.yes && !ui::confirm("go on?") {
-        return Err(Problem::new(
-            format!("profile {} is not rotated", profile.name),
-            "the question was not answered with yes",
-            format!("keyagent rotate -p {}", profiles::word(&profile.name)),
-        ));
-    }
-    let mut performer = Performer {
-        iam: &iam,
-        clock: &SystemClock,
-        store: workplace.store.as_ref(),
-        journal: &mut workplace.journal,
-        settings: &settings,
-        progress: &mut show_step,
-    };
-    let rotation = performer
-        .perform(prepared)
+    let name = &target.profile.name;
+    let settings = &target.settings;
+    let authority = &prepared.authority;
+    let failed = |error: Error| problem(&error, name);
+    let rotation = workplace
+        .perform(authority, settings, async |performer| {
+            if let Some(earlier) = &prepared.retire_first {
+                performer.delete_superseded(&earlier.id).await?;
+            }
+            let id = performer.perform(prepared).await?;
+            Ok(performer.rotation(&id).clone())
+        })
         .await
-        .map_err(|error| error.problem(&profile.name))?;
+        .map_err(failed)?;
+    let rotation = if args.now {
+        delete_at_once(rotation, authority, settings, workplace, report, name).await
+    } else {
+        rotation
+    };
     report.rotation(&rotation, settings.grace_days);
-    if args.format == Format::Text
-        && let (Some(new), Some(last)) = (&rotation.new_access_key_id, rotation.steps.last())
-    {
-        let old = &rotation.plan.old_access_key_id;
-        let until = undo_until(last.at, settings.grace_days).strftime("%Y-%m-%d");
-        ui::out(&format!(
-            "{}: {old} is replaced by {new}\n{old} is inactive and is kept until {until}; to take it back before:\n  \
-             aws iam update-access-key --access-key-id {old} --status Active --profile {}\n",
-            rotation.plan.profiles.join(", "),
-            profiles::word(&profile.name),
-        ));
+    if args.format == Format::Text {
+        ui::out(&summary(&rotation, settings.grace_days, name));
     }
     Ok(())
 }
 
-/// The plan for people: whose key, where it stands, where its secrets will lie.
-fn describe(prepared: &Prepared, store: &str) -> String {
+/// `--now`. Whatever speaks against it, the rotation itself is done and stays.
+async fn delete_at_once(
+    rotation: Rotation,
+    authority: &Authority<Client>,
+    settings: &Settings,
+    workplace: &mut Workplace,
+    report: &mut Report,
+    profile: &str,
+) -> Rotation {
+    let user_name = &rotation.plan.user_name;
+    let id = rotation.id.clone();
+    let old = rotation.plan.old_access_key_id.clone();
+    // The old key is inactive by now; the new one, or the session, signs.
+    let new = rotation.new_access_key_id.as_ref().and_then(|id| {
+        let secret = workplace.store.get(id).ok()??;
+        Some(AccessKey {
+            id: id.clone(),
+            secret,
+        })
+    });
+    let signer = match new {
+        Some(new) => Authority {
+            iam: authority.or_key(&new),
+            mfa_serial: authority.mfa_serial.clone(),
+        },
+        None => authority.clone(),
+    };
+    let judged = async {
+        let keys = signer.iam.list_access_keys(Some(user_name)).await?;
+        Ok::<_, crate::iam::Error>(retire::judge(&signer.iam, &rotation, &keys, SystemClock.now(), 0).await)
+    };
+    let what = format!("{old} is replaced, but not deleted");
+    match judged.await {
+        Ok(Verdict::Delete | Verdict::Gone) => {
+            let deleted = workplace
+                .perform(&signer, settings, async |performer| {
+                    performer.delete_superseded(&id).await
+                })
+                .await;
+            if let Err(error) = deleted {
+                report.error(profile, error.problem(what, profile));
+            }
+        }
+        Ok(Verdict::Keep(kept)) => {
+            let hint = format!("look again later: keyagent retire -p {}", word(profile));
+            report.error(profile, Problem::new(what, kept.why(), hint));
+        }
+        Ok(Verdict::TooEarly { .. }) => unreachable!("without a grace nothing is too early"),
+        Err(error) => report.error(profile, error.problem(what, profile)),
+    }
+    workplace.journal.rotation(&id).clone()
+}
+
+fn summary(rotation: &Rotation, grace_days: u32, profile: &str) -> String {
+    let old = &rotation.plan.old_access_key_id;
+    let new = rotation
+        .new_access_key_id
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string);
+    let mut text = format!(
+        "{}: {old} is replaced by {new}\n",
+        rotation.plan.profiles.join(", ")
+    );
+    if rotation.superseded().is_some() {
+        text.push_str(&format!(
+            "{old} is inactive, and kept until {}; to take it back:\n  keyagent undo -p {}\n",
+            last_day(rotation, grace_days),
+            word(profile),
+        ));
+    } else {
+        text.push_str(&format!("{old} is deleted\n"));
+    }
+    text
+}
+
+/// The plan for people: whose key, where it stands, who signs, where its secrets will lie.
+fn describe(prepared: &Prepared<Client>, workplace: &Workplace, now: bool, policy: Option<&str>) -> String {
     let plan = &prepared.plan;
     let mut text = format!("replace {} of {}\n", plan.old_access_key_id, plan.user_arn);
-    text.push_str(&format!("  profiles  {}\n", plan.profiles.join(", ")));
+    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<9} {value}\n"));
+    line("profiles", &plan.profiles.join(", "));
     for file in &plan.files {
         let lines: Vec<String> = file
             .lines
             .iter()
             .map(|(id, secret)| format!("{id} and {secret}"))
             .collect();
-        text.push_str(&format!(
-            "  file      {}, lines {}\n",
-            file.path.display(),
-            lines.join(", ")
-        ));
+        line(
+            "file",
+            &format!("{}, lines {}", file.path.display(), lines.join(", ")),
+        );
     }
-    text.push_str(&format!(
-        "  secrets   kept in the {store} until the old key is deleted\n"
-    ));
-    text.push_str("  then      the old key is made inactive; nothing is deleted\n");
+    line(
+        "keys",
+        &format!("{} of 2 in use", plan.existing_access_key_ids.len()),
+    );
+    match &prepared.authority.mfa_serial {
+        Some(serial) => line("MFA", &format!("session with {serial}")),
+        None => line("MFA", "not demanded so far"),
+    }
+    if let Some(policy) = policy {
+        line("policy", policy);
+    }
+    let store = workplace.store.as_ref();
+    line(
+        "secrets",
+        &match store.instead_of_keyring() {
+            Some(why) => format!("in a 0600 {} ({why})", store.name()),
+            None => format!("in the {}, until the old key is deleted", store.name()),
+        },
+    );
+    if let Some(earlier) = &prepared.retire_first
+        && let Some(superseded) = earlier.superseded()
+    {
+        line(
+            "first",
+            &format!(
+                "delete {superseded}, superseded by {} and unused since",
+                retire::superseded_by(earlier)
+            ),
+        );
+    }
+    line(
+        "then",
+        if now {
+            "the old key is made inactive, and deleted if AWS knows of no use since"
+        } else {
+            "the old key is made inactive; nothing is deleted"
+        },
+    );
     text
 }

@@ -5,16 +5,19 @@ use std::path::Path;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
-use super::super::rotations::{client, load_settings, runtime};
+use super::super::rotations::{client, interrupted, load_settings, runtime};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::location::Locations;
+use crate::credentials::profile::Profile;
 use crate::iam::AccessKeyStatus;
 use crate::policy::{Freshness, days_since};
-use crate::problem::Problem;
+use crate::problem::{Problem, quoted};
 use crate::process::Environment;
 use crate::rotate::journal::Journal;
-use crate::settings;
+use crate::rotate::recover::is_concerned;
+use crate::settings::{self, AllSettings};
 use crate::status::{HeldKey, KeyReport, Memory, Report, offline, online, what_to_do};
 
 /// Show every profile's key: its age, its last use, and what to do about it
@@ -51,35 +54,23 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .map_err(|error| Problem::new("cannot show the status", error.to_string(), "export HOME"))?;
     let limits = |profile: &str| settings.profile(profile).limits;
     let default_limits = settings.defaults().limits;
-    let mut memory = Memory::load(&state_folder);
+    let memory = Memory::load(&state_folder);
     let now = SystemClock.now();
-    let report = if args.offline {
+    let mut report = if args.offline {
         offline(&wanted, &loaded.locations, default_limits, limits, &memory, now)
     } else {
         let connections = Connections::new(environment);
-        let client = |held: HeldKey| {
-            let connections = &connections;
-            async move { client(connections, &held.profiles[0], &held.access_key).await }
-        };
         let runtime = runtime()?;
-        let asked = online(
-            &wanted,
-            &loaded.locations,
-            default_limits,
-            limits,
-            client,
-            &mut memory,
-            now,
-        );
+        let asked = ask(&wanted, &loaded.locations, &settings, &connections, &state_folder);
         let report = runtime.block_on(asked);
         runtime.shutdown_background();
-        if let Err(error) = memory.save(&state_folder) {
-            ui::note(&format!(
-                "warning: the answers are not kept for --offline: {error}"
-            ));
-        }
         report
     };
+    let rotations = Journal::look(&state_folder).unwrap_or_else(|error| {
+        ui::note(&format!("warning: {error}"));
+        Vec::new()
+    });
+    report.add_rotations(&rotations, |profile| settings.profile(profile).grace_days, now);
     match args.format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&report).expect("a report has string keys only");
@@ -91,7 +82,9 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         ui::problem(&failed.problem);
     }
     warn_about_files(&loaded.locations.credentials);
-    warn_about_rotations(&state_folder);
+    for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
+        ui::note(&interrupted(rotation));
+    }
     let is_overdue = report
         .keys
         .iter()
@@ -101,6 +94,35 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         (true, true) => exit_code::FOUND,
         (true, false) => exit_code::OK,
     })
+}
+
+/// Asks AWS about the keys of these profiles, and keeps the answers for `--offline`.
+pub async fn ask(
+    wanted: &[&Profile],
+    locations: &Locations,
+    settings: &AllSettings,
+    connections: &Connections,
+    state_folder: &Path,
+) -> Report {
+    let mut memory = Memory::load(state_folder);
+    let connect =
+        |held: HeldKey| async move { client(connections, &held.profiles[0], &held.access_key).await };
+    let report = online(
+        wanted,
+        locations,
+        settings.defaults().limits,
+        |profile| settings.profile(profile).limits,
+        connect,
+        &mut memory,
+        SystemClock.now(),
+    )
+    .await;
+    if let Err(error) = memory.save(state_folder) {
+        ui::note(&format!(
+            "warning: the answers are not kept for --offline: {error}"
+        ));
+    }
+    report
 }
 
 fn text(report: &Report, now: Timestamp) -> String {
@@ -214,7 +236,7 @@ fn warn_about_files(credentials: &Path) {
         .metadata()
         .map_or(0, |metadata| metadata.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
-        let path = profiles::quoted(credentials);
+        let path = quoted(credentials);
         ui::note(&format!(
             "warning: {path} is open to others (mode {mode:03o}): chmod 600 {path}"
         ));
@@ -223,17 +245,3 @@ fn warn_about_files(credentials: &Path) {
 
 #[cfg(not(unix))]
 fn warn_about_files(_: &Path) {}
-
-fn warn_about_rotations(state_folder: &Path) {
-    match Journal::look(state_folder) {
-        Ok(rotations) => {
-            for rotation in rotations.iter().filter(|rotation| !rotation.is_at_rest()) {
-                let profiles = rotation.plan.profiles.join(", ");
-                ui::note(&format!(
-                    "warning: the rotation of {profiles} was interrupted: keyagent recover"
-                ));
-            }
-        }
-        Err(error) => ui::note(&format!("warning: {error}")),
-    }
-}

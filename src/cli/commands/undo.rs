@@ -1,0 +1,139 @@
+//! `keyagent undo`: puts the previous key of a profile back.
+
+use super::super::rotations::{
+    MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
+};
+use super::super::{Format, profiles, ui};
+use crate::credentials::profile::{Holds, key_holder};
+use crate::problem::{Problem, word};
+use crate::process::Environment;
+use crate::rotate::error::Error;
+use crate::rotate::state::Rotation;
+use crate::rotate::undo::{PreparedUndo, prepare, rotation_of};
+
+/// Put a profile's previous key back, until it is deleted
+///
+/// The old key is made active, proven with STS and IAM, and put back in every place it was; the new key is then
+/// made inactive.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Profile whose rotation is to be taken back [default: AWS_PROFILE, then default]
+    #[arg(short, long = "profile", value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask; needed where there is no terminal
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    mfa: MfaArgs,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When there is nothing to take back, or it could not be tried.
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let typed: Vec<String> = args.profile.iter().cloned().collect();
+    let names = profiles::chosen(&typed, environment);
+    let command = format!("keyagent undo -p {}", word(&names[0]));
+    let before = profiles::load(environment)?;
+    profiles::named(&before, &names)?;
+    needs_answer("undo", args.yes, args.dry_run, &command)?;
+    let mut workplace = Workplace::open("undo", environment)?;
+    let _lock = workplace.lock(&before.locations.credentials)?;
+    // Whoever held the lock may have changed the files.
+    let loaded = profiles::load(environment)?;
+    let mut report = Report::new("keyagent.undo/1");
+    let runtime = runtime()?;
+    let undone = runtime.block_on(undo(args, &loaded, &names, &command, &mut workplace, &mut report));
+    runtime.shutdown_background();
+    if let Err(problem) = undone {
+        report.error(&names[0], problem);
+    }
+    Ok(report.finish(args.format))
+}
+
+async fn undo(
+    args: &Args,
+    loaded: &profiles::Loaded,
+    names: &[String],
+    command: &str,
+    workplace: &mut Workplace,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let named = profiles::named(loaded, names)?[0];
+    let what = format!("cannot take back the rotation of profile {}", named.name);
+    let holder = key_holder(&loaded.profiles, named).map_err(|why| {
+        Problem::new(
+            &what,
+            why,
+            "see which profiles hold a key: keyagent status --offline",
+        )
+    })?;
+    let Holds::LongTermKey { access_key: new, .. } = &holder.holds else {
+        unreachable!("a key holder holds a key")
+    };
+    let failed = |error: Error| error.problem(&what, &holder.name);
+    let rotation = rotation_of(&workplace.journal, &holder.name, new)
+        .map_err(failed)?
+        .clone();
+    workplace.warn_about_others(|other| other.id == rotation.id);
+    workplace.open_store_of(&rotation)?;
+    let settings = workplace.settings.profile(&holder.name).clone();
+    let iam = client(&workplace.connections, &holder.name, new).await?;
+    let serials = [&settings.mfa_serial, &holder.mfa_serial, &named.mfa_serial];
+    let serial = serials.into_iter().flatten().next().cloned();
+    let prepared = with_mfa(serial, args.mfa.mfa_code.clone(), async |mfa| {
+        prepare(&iam, &rotation, new, workplace.store.as_ref(), mfa).await
+    })
+    .await
+    .map_err(failed)?;
+    show_plan(&describe(&prepared), args.dry_run, args.format);
+    if args.dry_run {
+        report.rotation(&rotation, settings.grace_days);
+        return Ok(());
+    }
+    confirm(args.yes, "nothing is taken back", command)?;
+    let id = &prepared.rotation.id;
+    let rotation: Rotation = workplace
+        .perform(&prepared.authority, &settings, async |performer| {
+            performer.undo(id, &prepared.old, &prepared.new).await?;
+            Ok(performer.rotation(id).clone())
+        })
+        .await
+        .map_err(failed)?;
+    report.rotation(&rotation, settings.grace_days);
+    if args.format == Format::Text {
+        let (old, new) = (&prepared.old.id, &prepared.new.id);
+        ui::out(&format!(
+            "{}: {new} is replaced by {old} again\n{new} is inactive; after {} `keyagent retire` deletes it\n",
+            rotation.plan.profiles.join(", "),
+            last_day(&rotation, settings.grace_days),
+        ));
+    }
+    Ok(())
+}
+
+fn describe<I>(prepared: &PreparedUndo<I>) -> String {
+    let plan = &prepared.rotation.plan;
+    let mut text = format!(
+        "put {} of {} back\n  profiles  {}\n",
+        prepared.old.id,
+        plan.user_arn,
+        plan.profiles.join(", ")
+    );
+    for file in &plan.files {
+        text.push_str(&format!("  file      {}\n", file.path.display()));
+    }
+    text.push_str(&format!(
+        "  then      {} is made inactive; nothing is deleted\n",
+        prepared.new.id
+    ));
+    text
+}
