@@ -159,9 +159,9 @@ pub async fn examine<I: Iam>(
         // Whoever used it has its secret, so it is not the key of a reply that was lost.
         match authority.iam.get_access_key_last_used(id).await {
             Ok(answer) if answer.last_used.is_none() => {}
+            // With it the user has two keys, the most there can be: ours was not made.
             Ok(_) => {
-                decision =
-                    Decision::Stop("a key appeared since, and it has been used: somebody else made it");
+                decision = Decision::Forget;
                 appeared = vec![id.clone()];
             }
             Err(_) => {
