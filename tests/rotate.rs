@@ -6,6 +6,9 @@ use serde_json::json;
 use crate::support::cloud::{Account, User};
 use crate::support::{Home, Run, section};
 
+mod retire;
+mod undo;
+
 const ROTATE: &[&str] = &["rotate", "-p", "dev", "--yes"];
 
 /// An account with one user, whose key a home holds as profile `dev`.
@@ -50,6 +53,18 @@ impl Scene {
             [(self.user.access_key_id.clone(), "Active".to_owned())]
         );
         self.the_cli_is_let_in();
+    }
+
+    /// Once a superseded key is deleted, nobody needs a secret any more.
+    #[track_caller]
+    fn no_secret_is_kept(&self) {
+        let folder = self.home.join(".local/state/keyagent/secrets");
+        let kept: Vec<_> = folder
+            .read_dir()
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            .collect();
+        assert!(kept.is_empty(), "{kept:?}");
     }
 
     #[track_caller]

@@ -185,30 +185,30 @@ pub async fn examine<I: Iam>(
 /// The pairs that may sign the calls of a rotation, the likeliest first.
 pub struct Signers(Vec<AccessKey>);
 
-/// Finds them: the new pair, the old one, and whatever the rotation's profiles hold by now.
+/// Finds them: what the rotation's profiles hold, then the new pair and the old one. A key that the files do not
+/// hold may be inactive, and a refused call may look like a use of it.
 ///
 /// # Errors
 ///
 /// When the secret store cannot be asked.
 pub fn signers_of(rotation: &Rotation, store: &dyn SecretStore) -> Result<Signers, Error> {
     let pairs = PairsHeld::read(&rotation.plan);
-    let mut signers = Vec::new();
-    let own = rotation
-        .new_access_key_id
-        .iter()
-        .chain([&rotation.plan.old_access_key_id]);
-    for id in own {
-        match pairs.find(id) {
-            Some(key) => signers.push(key.clone()),
-            None => signers.extend(store.get(id)?.map(|secret| AccessKey {
-                id: id.clone(),
-                secret,
-            })),
-        }
-    }
+    let mut signers: Vec<AccessKey> = Vec::new();
     for key in pairs.of_the_plan() {
         if !signers.contains(key) {
             signers.push(key.clone());
+        }
+    }
+    for id in rotation
+        .new_access_key_id
+        .iter()
+        .chain([&rotation.plan.old_access_key_id])
+    {
+        if !signers.iter().any(|signer| signer.id == *id) {
+            signers.extend(store.get(id)?.map(|secret| AccessKey {
+                id: id.clone(),
+                secret,
+            }));
         }
     }
     Ok(Signers(signers))

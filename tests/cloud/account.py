@@ -16,6 +16,8 @@ controlled by POST /_account/NAME with a JSON object:
     lastused  {key, days, service?}         sets the last use
     set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?}
     fault     {action, times?, when?, drop?, delay?, status?, code?, message?, body?, content_type?}
+    activate, forgetuse  {key}              makes it active; forgets its last use
+    clearfaults                             no coming call fails
     log, clearlog, keys                     the calls so far; forget them; every key's state
 
 `consistency`: a key younger than so many seconds is refused. `flap_every`, `flap_for`: every n-th call of a key
@@ -237,6 +239,12 @@ def control(name, body):
         KNOBS.update(body)
     elif name == "fault":
         FAULTS.append(body)
+    elif name == "clearfaults":
+        FAULTS.clear()
+    elif name == "activate":
+        iam.access_keys[body["key"]].status = "Active"
+    elif name == "forgetuse":
+        iam.access_keys[body["key"]].last_used = None
     elif name == "log":
         return list(LOG)
     elif name == "clearlog":

@@ -181,6 +181,21 @@ impl Account {
         self.control("fault", fault);
     }
 
+    /// No coming call fails.
+    pub(crate) fn clear_faults(&self) {
+        self.control("clearfaults", &json!({}));
+    }
+
+    /// Makes a key active, as somebody in the IAM console would.
+    pub(crate) fn activate(&self, access_key_id: &str) {
+        self.control("activate", &json!({ "key": access_key_id }));
+    }
+
+    /// Makes AWS have no data on a key's use.
+    pub(crate) fn forget_use(&self, access_key_id: &str) {
+        self.control("forgetuse", &json!({ "key": access_key_id }));
+    }
+
     /// The calls so far, in order.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let log = self.control("log", &json!({}));
