@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::support::cloud::{Account, User};
 use crate::support::{Home, Run, section};
 
+mod mfa;
 mod retire;
 mod undo;
 

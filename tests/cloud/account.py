@@ -14,15 +14,17 @@ controlled by POST /_account/NAME with a JSON object:
     key       {user}                        makes a further key; answers the pair
     backdate  {key, days}                   sets CreateDate
     lastused  {key, days, service?}         sets the last use
-    set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?}
+    mfa       {user, kind}                  gives the user a device: virtual, hardware or u2f
+    set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?, mfa_once?, notes_uses?}
     fault     {action, times?, when?, drop?, delay?, status?, code?, message?, body?, content_type?}
     activate, forgetuse  {key}              makes it active; forgets its last use
     clearfaults                             no coming call fails
     log, clearlog, keys                     the calls so far; forget them; every key's state
 
 `consistency`: a key younger than so many seconds is refused. `flap_every`, `flap_for`: every n-th call of a key
-younger than flap_for seconds is refused. `skew`: AWS's clock is so many seconds ahead. A fault with `when: after`
-lets the call take effect first.
+younger than flap_for seconds is refused. `skew`: AWS's clock is so many seconds ahead. `mfa_once`: a code works once.
+`notes_uses`: whether a call that was let in becomes the last use of its key. A fault with `when: after` lets the call
+take effect first.
 """
 import argparse
 import base64
@@ -39,18 +41,29 @@ import time
 from urllib.parse import parse_qs
 
 import moto.iam.access_control as access_control
+import moto.iam.models as iam_models
+import moto.iam.responses as iam_responses
 import moto.sts.responses as sts_responses
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import ServiceException, _RESTError
 from moto.core.responses import ActionResult
-from moto.iam.models import AccessKeyLastUsed, iam_backends
+from moto.iam.models import AccessKeyLastUsed, MFADevice, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 ACCOUNT_ID = "123456789012"
-KNOBS = {"delay": 0, "consistency": 0, "flap_every": 0, "flap_for": 0, "skew": 0, "mfa_code": "123456"}
-FAULTS, LOG, SESSIONS, BORN, USES = [], [], {}, {}, {}
+KNOBS = {
+    "delay": 0,
+    "consistency": 0,
+    "flap_every": 0,
+    "flap_for": 0,
+    "skew": 0,
+    "mfa_code": "123456",
+    "mfa_once": False,
+    "notes_uses": True,
+}
+FAULTS, LOG, SESSIONS, BORN, USES, CODES = [], [], {}, {}, {}, set()
 LOCK = threading.Lock()
 
 
@@ -124,28 +137,50 @@ def check_action_permitted(self, resource):
     user = key._owner_user_name
     target = as_list(self._data.get("UserName", [user]))[0]
     arn = f"arn:aws:iam::{self.account_id}:user/{target}" if self._service == "iam" else "*"
+    decision = decide(key.collect_policies(), user, self._action, arn, key)
+    if decision != "allowed":
+        raise Denied(user, self._action, arn, decision)
+
+
+def decide(policies, user, action, resource, key):
+    """allowed, implicitDeny or explicitDeny; without a key, as SimulatePrincipalPolicy sees it: with MFA unset."""
 
     def matches(pattern, value):
         pattern = pattern.replace("${aws:username}", user)
         return access_control.IAMPolicyStatement._match(pattern, value) is not None
 
-    allowed = False
-    for policy in key.collect_policies():
+    decision = "implicitDeny"
+    for policy in policies:
         for statement in as_list(access_control.IAMPolicy(policy)._policy_json["Statement"]):
             if "Action" in statement:
-                applies = any(matches(action, self._action) for action in as_list(statement["Action"]))
+                applies = any(matches(pattern, action) for pattern in as_list(statement["Action"]))
             else:
-                applies = not any(matches(action, self._action) for action in as_list(statement["NotAction"]))
+                applies = not any(matches(pattern, action) for pattern in as_list(statement["NotAction"]))
             resources = as_list(statement.get("Resource", "*"))
-            if not applies or not any(pattern == "*" or matches(pattern, arn) for pattern in resources):
+            if not applies or not any(pattern == "*" or matches(pattern, resource) for pattern in resources):
                 continue
             if not conditions_hold(statement.get("Condition", {}), key):
                 continue
             if statement["Effect"] == "Deny":
-                self._raise_access_denied()
-            allowed = True
-    if not allowed:
-        self._raise_access_denied()
+                return "explicitDeny"
+            decision = "allowed"
+    return decision
+
+
+class Denied(_RESTError):
+    code = 403
+
+    def __init__(self, user, action, resource, decision):
+        why = (
+            "with an explicit deny in an identity-based policy"
+            if decision == "explicitDeny"
+            else f"because no identity-based policy allows the {action} action"
+        )
+        super().__init__(
+            "AccessDenied",
+            f"User: arn:aws:iam::{ACCOUNT_ID}:user/{user} is not authorized to perform: {action} on resource: "
+            f"{resource} {why}",
+        )
 
 
 def conditions_hold(conditions, key):
@@ -155,7 +190,7 @@ def conditions_hold(conditions, key):
             continue
         wanted = str(as_list(wanted)[0]).lower() == "true"
         # Long-term keys carry no MFA context at all, which only an ...IfExists operator lets pass.
-        if key.session_token is None:
+        if key is None or key.session_token is None:
             if not operator.endswith("IfExists"):
                 return False
         elif wanted != key.with_mfa:
@@ -177,8 +212,10 @@ class MfaRefused(ServiceException):
 def get_session_token(self):
     serial = self._get_param("SerialNumber")
     seconds = self._get_int_param("DurationSeconds", 43200)
-    if serial and self._get_param("TokenCode") != KNOBS["mfa_code"]:
+    code = self._get_param("TokenCode")
+    if serial and (code != KNOBS["mfa_code"] or (KNOBS["mfa_once"] and code in CODES)):
         raise MfaRefused()
+    CODES.add(code)
     key_id = "ASIA" + base64.b32encode(os.urandom(10)).decode()
     secret, token = base64.b64encode(os.urandom(30)).decode(), base64.b64encode(os.urandom(60)).decode()
     SESSIONS[key_id] = {
@@ -199,6 +236,38 @@ def get_session_token(self):
 
 
 sts_responses.TokenResponse.get_session_token = get_session_token
+
+
+# The last use. moto notes a call before it is let in, and before it is answered; AWS's record comes later.
+
+iam_models.mark_account_as_visited = lambda **_: None
+
+
+def note_use(key_id, service, region):
+    key = backend().access_keys.get(key_id)
+    if key and KNOBS["notes_uses"]:
+        key.last_used = AccessKeyLastUsed(timestamp=utc_now(), service=service, region=region)
+
+
+# SimulatePrincipalPolicy, which moto does not have.
+
+
+def simulate_principal_policy(self):
+    user_arn = self._get_param("PolicySourceArn")
+    user = user_arn.rpartition("/")[2]
+    policies = list(backend().get_user(user).policies.values())
+    results = [
+        {
+            "EvalActionName": action,
+            "EvalResourceName": user_arn,
+            "EvalDecision": decide(policies, user, action, user_arn, None),
+        }
+        for action in self._get_param("ActionNames", [])
+    ]
+    return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+iam_responses.IamResponse.simulate_principal_policy = simulate_principal_policy
 
 
 # The control endpoints.
@@ -239,6 +308,15 @@ def control(name, body):
         KNOBS.update(body)
     elif name == "fault":
         FAULTS.append(body)
+    elif name == "mfa":
+        user = body["user"]
+        serial = {
+            "virtual": f"arn:aws:iam::{ACCOUNT_ID}:mfa/{user}",
+            "u2f": f"arn:aws:iam::{ACCOUNT_ID}:u2f/user/{user}/key-1",
+            "hardware": "GAHT12345678",
+        }[body["kind"]]
+        iam.get_user(user).mfa_devices[serial] = MFADevice(serial, "", "")
+        return {"serial_number": serial}
     elif name == "clearfaults":
         FAULTS.clear()
     elif name == "activate":
@@ -275,8 +353,7 @@ class Application:
             answer = json.dumps(control(path[len("/_account/") :], json.loads(body or b"{}")))
             return respond(start_response, "200 OK", "application/json", answer.encode())
         action = (parse_qs(body.decode("latin1")).get("Action") or [""])[0]
-        key = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition("/")[0]
-        LOG.append({"action": action, "key": key, "user_agent": environ.get("HTTP_USER_AGENT", "")})
+        LOG.append({"action": action, "key": key_of(environ), "user_agent": environ.get("HTTP_USER_AGENT", "")})
         if KNOBS["delay"]:
             time.sleep(KNOBS["delay"])
         refused = clock_refuses(environ)
@@ -296,6 +373,8 @@ class Application:
         for key_id in set(backend().access_keys) - before:
             BORN[key_id] = time.time()
         status, headers = head[0]
+        if status.startswith("2"):
+            note_use(key_of(environ), *service_and_region(environ))
         # moto sends refusals in EC2's shape, with <Errors> around <Error>; IAM and STS do not.
         answer = answer.replace(b"<Errors>", b"").replace(b"</Errors>", b"")
         headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
@@ -314,6 +393,19 @@ class Application:
         if "status" in fault:
             return xml_error(start_response, fault["status"], fault["code"], fault.get("message", "injected"))
         return self.perform(environ, start_response)
+
+
+def scope_of(environ):
+    return (environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition(",")[0] + "////").split("/")
+
+
+def key_of(environ):
+    return scope_of(environ)[0]
+
+
+def service_and_region(environ):
+    _key, _day, region, service = scope_of(environ)[:4]
+    return service, region
 
 
 def take_fault(action):

@@ -181,6 +181,12 @@ impl Account {
         self.control("fault", fault);
     }
 
+    /// Gives a user an MFA device, `virtual`, `hardware` or `u2f`, and says its serial number.
+    pub(crate) fn mfa_device(&self, user: &User, kind: &str) -> String {
+        let device = self.control("mfa", &json!({ "user": user.name, "kind": kind }));
+        text(&device, "serial_number")
+    }
+
     /// No coming call fails.
     pub(crate) fn clear_faults(&self) {
         self.control("clearfaults", &json!({}));
