@@ -6,6 +6,9 @@ use serde_json::json;
 use crate::support::cloud::{Account, User};
 use crate::support::{Home, Run, section};
 
+mod faults;
+#[cfg(feature = "checkpoints")]
+mod kill;
 mod mfa;
 mod retire;
 mod undo;

@@ -16,15 +16,17 @@ controlled by POST /_account/NAME with a JSON object:
     lastused  {key, days, service?}         sets the last use
     mfa       {user, kind}                  gives the user a device: virtual, hardware or u2f
     set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?, mfa_once?, notes_uses?}
-    fault     {action, times?, when?, drop?, delay?, status?, code?, message?, body?, content_type?}
-    activate, forgetuse  {key}              makes it active; forgets its last use
+    fault     {action?, skip?, times?, when?, drop?, delay?, status?, code?, message?, body?, content_type?}
+    activate, age, forgetuse  {key}         makes it active; takes it for an old one; forgets its last use
     clearfaults                             no coming call fails
     log, clearlog, keys                     the calls so far; forget them; every key's state
 
 `consistency`: a key younger than so many seconds is refused. `flap_every`, `flap_for`: every n-th call of a key
 younger than flap_for seconds is refused. `skew`: AWS's clock is so many seconds ahead. `mfa_once`: a code works once.
-`notes_uses`: whether a call that was let in becomes the last use of its key. A fault with `when: after` lets the call
-take effect first.
+`notes_uses`: whether a call that was let in becomes the last use of its key.
+
+A fault strikes the first `times` calls of its action, or of any, after `skip` others. With `when: after` it lets the
+call take effect first.
 """
 import argparse
 import base64
@@ -321,6 +323,8 @@ def control(name, body):
         FAULTS.clear()
     elif name == "activate":
         iam.access_keys[body["key"]].status = "Active"
+    elif name == "age":
+        BORN.pop(body["key"], None)
     elif name == "forgetuse":
         iam.access_keys[body["key"]].last_used = None
     elif name == "log":
@@ -411,7 +415,11 @@ def service_and_region(environ):
 def take_fault(action):
     with LOCK:
         for fault in FAULTS:
-            if fault.get("action") in (None, action) and fault.get("times", 1) > 0:
+            if fault.get("action") not in (None, action) or fault.get("times", 1) < 1:
+                continue
+            if fault.get("skip", 0) > 0:
+                fault["skip"] -= 1
+            else:
                 fault["times"] = fault.get("times", 1) - 1
                 return fault
     return None

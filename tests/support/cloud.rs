@@ -197,6 +197,11 @@ impl Account {
         self.control("activate", &json!({ "key": access_key_id }));
     }
 
+    /// Takes a key for one that was made long ago, whatever `consistency` says.
+    pub(crate) fn come_of_age(&self, access_key_id: &str) {
+        self.control("age", &json!({ "key": access_key_id }));
+    }
+
     /// Makes AWS have no data on a key's use.
     pub(crate) fn forget_use(&self, access_key_id: &str) {
         self.control("forgetuse", &json!({ "key": access_key_id }));
@@ -225,6 +230,16 @@ impl Account {
         let keys = self.control("keys", &json!({}));
         let keys = keys.as_object().expect("the keys are an object");
         keys.iter()
+            .map(|(id, key)| (id.clone(), text(key, "status")))
+            .collect()
+    }
+
+    /// The same of one user.
+    pub(crate) fn keys_of(&self, user: &User) -> BTreeMap<String, String> {
+        let keys = self.control("keys", &json!({}));
+        let keys = keys.as_object().expect("the keys are an object");
+        keys.iter()
+            .filter(|(_, key)| key["user"] == user.name)
             .map(|(id, key)| (id.clone(), text(key, "status")))
             .collect()
     }

@@ -16,6 +16,15 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// What a program has printed, and how it ended.
+    pub(crate) fn of(output: &std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Both streams, for the search for secrets.
     pub(crate) fn everything(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
@@ -130,7 +139,17 @@ impl Home {
 
     /// Runs a program with nothing but this home's environment.
     pub(crate) fn run(&self, program: &Path, arguments: &[&str]) -> Run {
-        let output = Command::new(program)
+        let output = self
+            .command(program, arguments)
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        Run::of(&output)
+    }
+
+    /// The same, not yet started.
+    pub(crate) fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .current_dir(self.path())
             .env_clear()
@@ -141,14 +160,8 @@ impl Home {
             .env("AWS_REGION", "us-east-1")
             .env("AWS_DEFAULT_REGION", "us-east-1")
             .env("AWS_PAGER", "")
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .output()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        Run {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).expect("output is UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("output is UTF-8"),
-        }
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 }
 
