@@ -62,12 +62,12 @@ impl Report {
             let is_undone = rotation.state == State::Undone;
             key.grace = Some(if now < until { Grace::Running } else { Grace::Over });
             key.note = Some(match (key.current, now < until) {
-                (true, _) => "superseded, and another program put it back: keyagent recover".into(),
+                (true, _) => "superseded, but put back: keyagent recover".into(),
                 (false, true) if is_undone => {
                     format!("superseded by an undo; kept until {}", until.strftime("%Y-%m-%d"))
                 }
                 (false, true) => format!(
-                    "superseded; until {} it can be taken back: keyagent undo -p {}",
+                    "superseded; until {}: keyagent undo -p {}",
                     until.strftime("%Y-%m-%d"),
                     word(profile)
                 ),

@@ -6,11 +6,13 @@ use serde_json::json;
 use crate::support::cloud::{Account, User};
 use crate::support::{Home, Run, section};
 
+mod choice;
 mod faults;
 #[cfg(feature = "checkpoints")]
 mod kill;
 mod mfa;
 mod retire;
+mod terminal;
 mod undo;
 
 const ROTATE: &[&str] = &["rotate", "-p", "dev", "--yes"];

@@ -32,18 +32,41 @@ pub fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// Prints a problem in its three lines on stderr.
+/// Prints a problem in its three lines on stderr. On a terminal the words of error and cause break at its width;
+/// a hint does not, for it is to be pasted.
 pub fn problem(problem: &Problem) {
-    let mut text = format!("{RED}error:{RED:#} {}\n", problem.error);
-    text.push_str(&format!(
-        "{BOLD}cause:{BOLD:#} {}\n",
-        problem.cause.replace('\n', "\n       ")
-    ));
+    let width = terminal_size::terminal_size_of(io::stderr()).map_or(usize::MAX, |(width, _)| width.0.into());
+    let error = wrapped(&problem.error, width);
+    let cause = wrapped(&problem.cause, width);
+    let mut text = format!("{RED}error:{RED:#} {error}\n{BOLD}cause:{BOLD:#} {cause}\n");
     text.push_str(&format!(
         "{BOLD}hint:{BOLD:#}  {}",
-        problem.hint.replace('\n', "\n       ")
+        problem.hint.replace('\n', &format!("\n{INDENT}"))
     ));
     note(&text);
+}
+
+/// As wide as `error: `.
+const INDENT: &str = "       ";
+
+/// Breaks text between words where a line would be wider; every further line is indented.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let is_full = INDENT.len() + line.chars().count() + 1 + word.chars().count() > width;
+            if !line.is_empty() && is_full {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines.join(&format!("\n{INDENT}"))
 }
 
 /// Whether a person can be asked: both stdin and stderr are terminals.
@@ -77,6 +100,21 @@ fn settle(result: io::Result<()>) {
         let _ = writeln!(
             anstream::stderr(),
             "error: cannot write to stdout\ncause: {error}"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_break_at_the_width_and_nothing_is_lost() {
+        let text = "one two three\nfour averyveryverylongword five";
+        assert_eq!(wrapped(text, usize::MAX), text.replace('\n', "\n       "));
+        assert_eq!(
+            wrapped(text, 15),
+            "one two\n       three\n       four\n       averyveryverylongword\n       five"
         );
     }
 }

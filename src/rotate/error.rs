@@ -208,8 +208,8 @@ fn two_keys(
     );
     let hint = match superseded {
         Some(Verdict::TooEarly { until }) => format!(
-            "{id} was superseded by keyagent, and can be taken back until {}:\n\
-             keyagent undo -p {profile}\nto delete it now: keyagent retire -p {profile} --now --yes",
+            "{id} was superseded; until {} this takes it back:\n\
+             keyagent undo -p {profile}\nand this deletes it now:\nkeyagent retire -p {profile} --now --yes",
             until.strftime("%Y-%m-%d")
         ),
         Some(Verdict::Keep(Kept::UsedSince(used))) => format!(

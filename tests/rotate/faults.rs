@@ -130,6 +130,7 @@ fn a_new_key_that_is_refused_for_eight_seconds_and_then_flaps_is_waited_for() {
     case.home.settings("verify_every = 100ms\nverify_for = 60s");
     account.set(&json!({ "consistency": 8, "flap_every": 10, "flap_for": 11 }));
     case.home.keyagent(ROTATE).exits(0);
+    account.set(&json!({ "consistency": 0, "flap_every": 0 }));
     case.is_let_in("after the flapping");
     assert_eq!(account.keys_of(&case.user)[&case.user.access_key_id], "Inactive");
 }

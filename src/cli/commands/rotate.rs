@@ -10,7 +10,7 @@ use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::location::Locations;
 use crate::credentials::profile::{Holds, Profile, key_holder};
-use crate::iam::Iam;
+use crate::iam::{ErrorKind, Iam};
 use crate::policy::Freshness;
 use crate::problem::{Problem, word};
 use crate::process::Environment;
@@ -270,7 +270,10 @@ async fn policy(prepared: &Prepared<Client>) -> String {
     {
         Ok(denied) if denied.is_empty() => "allows it".into(),
         Ok(denied) => format!("does not allow {}", denied.join(", ")),
-        Err(error) => format!("unknown: {error}"),
+        Err(error) if matches!(error.kind, ErrorKind::AccessDenied { .. }) => {
+            "unknown: this key may not ask (iam:SimulatePrincipalPolicy)".into()
+        }
+        Err(error) => format!("unknown: {}", error.problem("", "").cause),
     }
 }
 
@@ -410,14 +413,15 @@ fn describe(prepared: &Prepared<Client>, workplace: &Workplace, now: bool, polic
     if let Some(policy) = policy {
         line("policy", policy);
     }
-    let store = workplace.store.as_ref();
-    line(
-        "secrets",
-        &match store.instead_of_keyring() {
-            Some(why) => format!("in a 0600 {} ({why})", store.name()),
-            None => format!("in the {}, until the old key is deleted", store.name()),
-        },
-    );
+    let place = if prepared.plan.secret_store == "file" {
+        "in 0600 files"
+    } else {
+        "in the keyring"
+    };
+    line("secrets", &format!("{place}, until the old key is deleted"));
+    if let Some(why) = workplace.store.instead_of_keyring() {
+        line("", why);
+    }
     if let Some(earlier) = &prepared.retire_first
         && let Some(superseded) = earlier.superseded()
     {
