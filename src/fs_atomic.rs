@@ -85,7 +85,7 @@ pub fn replace(path: &Path, content: &[u8], expected: &Digest) -> Result<Replace
     temporary
         .write_all(content)
         .map_err(Error::io("write", temporary.path()))?;
-    keep_owner_and_mode(&old, &temporary, &target)?;
+    keep_all_but_content(&old, &temporary, &target)?;
     temporary
         .as_file()
         .sync_all()
@@ -117,16 +117,74 @@ fn settled(file: &mut File, path: &Path, mut content: Vec<u8>) -> Result<Vec<u8>
     Ok(content)
 }
 
-/// Proves that [`replace`] can make its temporary file beside `path`.
+/// More than any file that keyagent writes grows by in one rotation.
+const ROOM: usize = 64 * 1024;
+
+/// Proves that [`replace`] can put another file in the place of `path`: makes one of that size and a little more
+/// in its folder, with its owner, mode and attributes, and removes it again. Writing finds what no question to
+/// the system tells: a quota, a limit of the process, a full disk that counts blocks for root alone.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] with the folder that cannot be written.
+/// [`Error::Io`] with the folder that cannot be written, or what cannot be kept.
 pub fn check_replaceable(path: &Path) -> Result<(), Error> {
     let target = path.canonicalize().map_err(Error::io("find", path))?;
     let old = File::open(&target).map_err(Error::io("read", &target))?;
+    let size = old.metadata().map_err(Error::io("read", &target))?.len();
     let temporary = private_temporary(target.parent().unwrap_or(Path::new("/")))?;
-    keep_owner_and_mode(&old, &temporary, &target)
+    fill(
+        &temporary,
+        usize::try_from(size).unwrap_or(usize::MAX).saturating_add(ROOM),
+    )?;
+    keep_all_but_content(&old, &temporary, &target)
+}
+
+/// Proves that there is room in a folder of keyagent's own, which is made if it is not there.
+///
+/// # Errors
+///
+/// [`Error::Io`] with the folder.
+pub fn check_room(folder: &Path) -> Result<(), Error> {
+    create_private_folder(folder)?;
+    fill(&private_temporary(folder)?, ROOM)
+}
+
+fn fill(temporary: &tempfile::NamedTempFile, length: usize) -> Result<(), Error> {
+    temporary
+        .as_file()
+        .write_all(&vec![b'#'; length])
+        .and_then(|()| temporary.as_file().sync_data())
+        .map_err(Error::io("write", temporary.path()))
+}
+
+/// Removes the temporary files that killed keyagents have left in the folder of a file.
+///
+/// A living one holds a lock on its own. Between the making of it and the lock lies a moment; who loses the file
+/// in it fails before the rename, with nothing changed. Commands that work on the same credentials file do not
+/// meet here at all, for each holds that file's lock.
+pub fn remove_leftovers(path: &Path) {
+    let Some(folder) = path
+        .canonicalize()
+        .ok()
+        .and_then(|target| target.parent().map(Path::to_owned))
+    else {
+        return;
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_file || !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // One that stays is found again next time.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Appends to a file and makes it durable; the file is made 0600, its folder 0700.
@@ -284,13 +342,19 @@ impl Lock {
     }
 }
 
+/// How the names of keyagent's temporary files begin.
+const TEMPORARY: &str = ".keyagent-";
+
 /// A temporary file in the target's own folder, so that the rename cannot cross file systems. 0600 by design
 /// of the tempfile crate.
 fn private_temporary(folder: &Path) -> Result<tempfile::NamedTempFile, Error> {
-    tempfile::Builder::new()
-        .prefix(".keyagent-")
+    let temporary = tempfile::Builder::new()
+        .prefix(TEMPORARY)
         .tempfile_in(folder)
-        .map_err(Error::io("write into", folder))
+        .map_err(Error::io("write into", folder))?;
+    // Says that it is in use; where the file system has no locks, nobody can remove it for want of one.
+    let _ = temporary.as_file().try_lock();
+    Ok(temporary)
 }
 
 fn read_again(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
@@ -301,8 +365,9 @@ fn read_again(file: &mut File, path: &Path) -> Result<Vec<u8>, Error> {
     Ok(content)
 }
 
+/// Owner, mode, and the extended attributes that stand for rights and labels.
 #[cfg(unix)]
-fn keep_owner_and_mode(old: &File, temporary: &tempfile::NamedTempFile, target: &Path) -> Result<(), Error> {
+fn keep_all_but_content(old: &File, temporary: &tempfile::NamedTempFile, target: &Path) -> Result<(), Error> {
     use std::os::unix::fs::{MetadataExt, fchown};
     let before = old.metadata().map_err(Error::io("read", target))?;
     let after = temporary
@@ -316,12 +381,45 @@ fn keep_owner_and_mode(old: &File, temporary: &tempfile::NamedTempFile, target: 
     temporary
         .as_file()
         .set_permissions(before.permissions())
-        .map_err(Error::io("keep the mode of", target))
+        .map_err(Error::io("keep the mode of", target))?;
+    keep_attributes(old, temporary, target)
+}
+
+/// Copies the access list, the security label and the user's own attributes. What belongs to the bytes or to the
+/// inode (a signature, a capability, macOS's provenance) is not the new file's.
+#[cfg(unix)]
+fn keep_attributes(old: &File, temporary: &tempfile::NamedTempFile, target: &Path) -> Result<(), Error> {
+    use xattr::FileExt;
+    let names = match old.list_xattr() {
+        Ok(names) => names,
+        // A file system without attributes has none to keep.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+        Err(error) => return Err(Error::io("keep the attributes of", target)(error)),
+    };
+    for name in names {
+        let is_kept = name == "system.posix_acl_access"
+            || name == "security.selinux"
+            || name.to_string_lossy().starts_with("user.");
+        if !is_kept {
+            continue;
+        }
+        let value = old
+            .get_xattr(&name)
+            .map_err(Error::io("keep the attributes of", target))?;
+        let has_it = temporary.as_file().get_xattr(&name).is_ok_and(|own| own == value);
+        if let (Some(value), false) = (value, has_it) {
+            temporary
+                .as_file()
+                .set_xattr(&name, &value)
+                .map_err(Error::io("keep the attributes of", target))?;
+        }
+    }
+    Ok(())
 }
 
 /// Other platforms: a file made in a folder inherits the folder's access list, as the old file did.
 #[cfg(not(unix))]
-fn keep_owner_and_mode(_: &File, _: &tempfile::NamedTempFile, _: &Path) -> Result<(), Error> {
+fn keep_all_but_content(_: &File, _: &tempfile::NamedTempFile, _: &Path) -> Result<(), Error> {
     Ok(())
 }
 
@@ -364,6 +462,68 @@ mod tests {
             2,
             "no temporary file is left"
         );
+    }
+
+    /// The access list in the form that the kernel keeps: version 2, then owner, one user, group, mask, others.
+    #[cfg(target_os = "linux")]
+    fn access_list() -> Vec<u8> {
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, rights, id) in [
+            (1_u16, 6_u16, u32::MAX),
+            (2, 4, 65_534),
+            (4, 0, u32::MAX),
+            (0x10, 4, u32::MAX),
+            (0x20, 0, u32::MAX),
+        ] {
+            list.extend(tag.to_le_bytes());
+            list.extend(rights.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        list
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_access_list_and_the_attributes_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "old").unwrap();
+        let mut kept = Vec::new();
+        for (name, value) in [
+            ("user.note", b"mine".to_vec()),
+            ("system.posix_acl_access", access_list()),
+        ] {
+            match xattr::set(&path, name, &value) {
+                Ok(()) => kept.push((name, value)),
+                // A file system without them has nothing to keep.
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{name}: {error}"),
+            }
+        }
+        replace(&path, b"new", &Digest::of(b"old")).unwrap();
+        for (name, value) in kept {
+            assert_eq!(xattr::get(&path, name).unwrap(), Some(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_is_in_use_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credentials");
+        std::fs::write(&path, "content").unwrap();
+        std::fs::write(folder.path().join(".keyagent-dead"), "half").unwrap();
+        std::fs::write(folder.path().join(".keyagentallow"), "not ours").unwrap();
+        let in_use = private_temporary(folder.path()).unwrap();
+        remove_leftovers(&path);
+        assert!(in_use.path().exists());
+        drop(in_use);
+        let mut left: Vec<_> = folder
+            .path()
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, [".keyagentallow", "credentials"]);
     }
 
     #[test]

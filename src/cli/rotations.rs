@@ -11,7 +11,7 @@ use super::ui;
 use crate::access_key::{AccessKey, AccessKeyId};
 use crate::aws::{self, Client, Connections};
 use crate::clock::SystemClock;
-use crate::fs_atomic::Lock;
+use crate::fs_atomic::{self, Lock};
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::rotate::authority::{AskForCode, Authority, Mfa};
@@ -75,6 +75,7 @@ impl Workplace {
         let lock = run::lock(&self.state_folder, credentials_file, self.command)
             .map_err(|error| fail(error.into()))?;
         self.journal = Journal::open(&self.state_folder).map_err(|error| fail(error.into()))?;
+        fs_atomic::remove_leftovers(credentials_file);
         Ok(lock)
     }
 

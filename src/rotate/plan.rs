@@ -84,6 +84,7 @@ pub async fn prepare<I: Iam>(
         install::prove(place, &made_up_pair()).await?;
         fs_atomic::check_replaceable(&place.path)?;
     }
+    fs_atomic::check_room(surroundings.state_folder)?;
     check_store(surroundings.store)?;
     let identity = iam.get_caller_identity().await?;
     let user_name = match identity.caller() {

@@ -11,6 +11,7 @@ use super::run::Performer;
 use super::state::{Event, Rotation, State};
 use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey};
 use crate::clock::Clock;
+use crate::fs_atomic;
 use crate::iam::{AccessKeyMetadata, AccessKeyStatus, ErrorKind, Iam};
 use crate::secret_store::SecretStore;
 
@@ -268,6 +269,9 @@ impl<I: Iam, C: Clock> Performer<'_, '_, I, C> {
     /// See [`Error`]; the rotation stays in the journal and can be taken up again.
     pub async fn settle(&mut self, finding: &Finding<I>) -> Result<Rotation, Error> {
         let id = finding.rotation.id.as_str();
+        for file in &finding.rotation.plan.files {
+            fs_atomic::remove_leftovers(&file.path);
+        }
         match (finding.decision, &finding.new_access_key_id) {
             (Decision::Forget, _) | (Decision::BackOut | Decision::DeleteOrphan, None) => {
                 self.forget_secrets(id)?;

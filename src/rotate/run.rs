@@ -208,6 +208,7 @@ impl<I: Iam, C: Clock> Performer<'_, '_, I, C> {
         to: &AccessKey,
     ) -> Result<(), Error> {
         for file in self.rotation(id).plan.files.clone() {
+            fs_atomic::remove_leftovers(&file.path);
             install::replace(file.file_kind(), &file.path, from, to).await?;
             checkpoint("file-replaced");
         }

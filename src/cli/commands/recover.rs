@@ -7,6 +7,8 @@ use super::super::{Format, ui};
 use crate::access_key::{AccessKey, SecretAccessKey};
 use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::location::Locations;
+use crate::fs_atomic;
 use crate::problem::{Problem, word};
 use crate::process::Environment;
 use crate::rotate::authority::Authority;
@@ -51,6 +53,11 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .collect();
     let mut report = Report::new("keyagent.recover/1");
     if concerned.is_empty() {
+        // A keyagent that was killed while it checked has left no more than a temporary file.
+        if let Some(locations) = Locations::of(environment) {
+            let _lock = workplace.lock(&locations.credentials)?;
+            fs_atomic::remove_leftovers(&locations.config);
+        }
         ui::note("nothing was interrupted");
         return Ok(report.finish(args.format));
     }
