@@ -11,6 +11,7 @@ mod network;
 mod readers;
 mod rotate;
 mod scan;
+mod shapes;
 mod status;
 mod support;
 

@@ -50,12 +50,13 @@ pub fn load(environment: &Environment) -> Result<Loaded, Problem> {
         profile::profiles(&credentials, config.as_ref()).map_err(|error| unparsable(&error, &locations))?;
     if profiles.is_empty() {
         let empty = credentials.to_bytes().trim_ascii().is_empty();
-        let why = match (is_there, empty) {
-            (false, _) => "there is no such file, and the config file has no profile",
-            (true, true) => "the file is empty",
-            (true, false) => "the file has no section such as [default]",
+        let why = match (is_there, empty, misnamed(&credentials, None)) {
+            (false, ..) => "there is no such file, and the config file has no profile".to_owned(),
+            (true, true, _) => "the file is empty".to_owned(),
+            (true, false, Some(why)) => why,
+            (true, false, None) => "the file has no section such as [default]".to_owned(),
         };
-        return Err(no_profiles(&locations, why));
+        return Err(no_profiles(&locations, &why));
     }
     Ok(Loaded {
         locations,
@@ -126,6 +127,20 @@ fn read(path: &Path) -> Result<Option<Document>, Problem> {
     }
 }
 
+/// A section named as in the config file, which the SDKs ignore in the credentials file.
+fn misnamed(credentials: &Document, name: Option<&str>) -> Option<String> {
+    let text = credentials.text().ok()?;
+    text.lines().enumerate().find_map(|(index, line)| {
+        let section = line.trim().strip_prefix("[profile ")?.split(']').next()?.trim();
+        (name.is_none() || name == Some(section)).then(|| {
+            format!(
+                "line {} says [profile {section}]: so the config file names it, here the SDKs read [{section}]",
+                index + 1
+            )
+        })
+    })
+}
+
 fn no_profiles(locations: &Locations, why: &str) -> Problem {
     Problem::new(
         format!("there are no profiles in {}", locations.credentials.display()),
@@ -173,15 +188,14 @@ fn unknown(loaded: &Loaded, name: &str) -> Problem {
             format!("-p {}{others}", word(first))
         }
     };
-    Problem::new(
-        format!("there is no profile {name}"),
+    let cause = misnamed(&loaded.credentials, Some(name)).unwrap_or_else(|| {
         format!(
             "neither {} nor {} has it",
             loaded.locations.credentials.display(),
             loaded.locations.config.display()
-        ),
-        hint,
-    )
+        )
+    });
+    Problem::new(format!("there is no profile {name}"), cause, hint)
 }
 
 #[cfg(test)]

@@ -114,16 +114,16 @@ pub fn profiles(credentials: &Document, config: Option<&Document>) -> Result<Vec
             let in_credentials = find(&credentials, name);
             let in_config = find(&config, name);
             let get = |property: &str| {
-                let value = |section: &Option<Section>| Some(section.as_ref()?.get(property)?.value.clone());
-                match value(&in_credentials) {
-                    Some(value) => Some((value, FileKind::Credentials)),
-                    None => value(&in_config).map(|value| (value, FileKind::Config)),
-                }
+                let value = |section: &Option<Section>, kind| {
+                    let property = section.as_ref()?.get(property)?;
+                    Some((property.value.clone(), kind, property.line))
+                };
+                value(&in_credentials, FileKind::Credentials).or_else(|| value(&in_config, FileKind::Config))
             };
             Profile {
                 name: (*name).to_owned(),
-                source_profile: get("source_profile").map(|(value, _)| value),
-                mfa_serial: get("mfa_serial").map(|(value, _)| value),
+                source_profile: get("source_profile").map(|(value, ..)| value),
+                mfa_serial: get("mfa_serial").map(|(value, ..)| value),
                 holds: holds(get),
             }
         })
@@ -140,8 +140,8 @@ fn sections(document: &Document, kind: FileKind) -> Result<Vec<Section>, Profile
         .map_err(|error| ProfilesError::Line { kind, error })
 }
 
-/// Decides what a profile stands for.
-fn holds(get: impl Fn(&str) -> Option<(String, FileKind)>) -> Holds {
+/// Decides what a profile stands for. `get` gives a property with its file and its line.
+fn holds(get: impl Fn(&str) -> Option<(String, FileKind, usize)>) -> Holds {
     let (id, secret) = match (get(ACCESS_KEY_ID), get(SECRET_ACCESS_KEY)) {
         (None, None) => return Holds::NoLongTermKey(other_source(get)),
         (Some(_), None) => return Holds::NoLongTermKey(format!("{SECRET_ACCESS_KEY} is missing")),
@@ -163,7 +163,7 @@ fn holds(get: impl Fn(&str) -> Option<(String, FileKind)>) -> Holds {
         );
     }
     match AccessKeyId::parse(&id.0) {
-        Err(error) => Holds::NoLongTermKey(error.to_string()),
+        Err(error) => Holds::NoLongTermKey(format!("line {}: {error}", id.2)),
         Ok(id) if id.kind() == AccessKeyKind::Temporary || get(SESSION_TOKEN).is_some() => {
             Holds::NoLongTermKey("a temporary key with a session token, which ends by itself".into())
         }
@@ -178,8 +178,8 @@ fn holds(get: impl Fn(&str) -> Option<(String, FileKind)>) -> Holds {
 }
 
 /// Why a profile without a key pair has none.
-fn other_source(get: impl Fn(&str) -> Option<(String, FileKind)>) -> String {
-    let value = |name: &str| get(name).map(|(value, _)| value);
+fn other_source(get: impl Fn(&str) -> Option<(String, FileKind, usize)>) -> String {
+    let value = |name: &str| get(name).map(|(value, ..)| value);
     if let Some(role) = value("role_arn") {
         return match value("source_profile") {
             Some(source) => format!("assumes {role} with the key of profile {source}"),
