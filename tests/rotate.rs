@@ -7,6 +7,7 @@ use crate::support::cloud::{Account, User};
 use crate::support::{Home, Run, section};
 
 mod choice;
+mod disk;
 mod faults;
 #[cfg(feature = "checkpoints")]
 mod kill;
@@ -450,29 +451,6 @@ fn a_profile_that_is_unknown_or_holds_no_key_says_so() {
         "SSO",
         "keyagent status",
     );
-}
-
-#[cfg(unix)]
-#[test]
-fn a_folder_that_cannot_be_written_is_found_before_a_key_is_made() {
-    use std::os::unix::fs::PermissionsExt;
-    let scene = Scene::new();
-    let folder = scene.home.join(".aws");
-    let before = scene.home.credentials();
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o500)).unwrap();
-    let probe = folder.join("probe");
-    let is_root = std::fs::write(&probe, "").is_ok();
-    if is_root {
-        // Root writes everywhere: the rights of a folder prove nothing for it.
-        std::fs::remove_file(&probe).unwrap();
-    } else {
-        scene
-            .home
-            .keyagent(ROTATE)
-            .fails_with("cannot rotate", "write into", "ls -ld");
-        scene.nothing_has_changed(&before);
-    }
-    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
 }
 
 #[test]

@@ -74,9 +74,15 @@ impl<'a> Case<'a> {
     /// Starts keyagent and waits until it has come to the point.
     fn parked(&self, arguments: &[&str], point: &str) -> Parked {
         let file = self.home.join("parked");
+        // A write past a limit fails, as on a full disk, instead of ending the process.
+        let shell = [
+            "-c",
+            "trap '' XFSZ; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_keyagent"),
+        ];
         let child = self
             .home
-            .command(env!("CARGO_BIN_EXE_keyagent").as_ref(), arguments)
+            .command("/bin/sh".as_ref(), &[&shell, arguments].concat())
             .env("KEYAGENT_PARK_AT", point)
             .env("KEYAGENT_PARK_FILE", &file)
             .stdin(Stdio::null())
@@ -293,6 +299,36 @@ fn another_programs_edit_at_any_point_is_kept() {
             case.home
                 .aws(&account, &["sts", "get-caller-identity", "--profile", "dev"])
                 .exits(0);
+            case.no_key_is_orphaned(point);
+        }
+    }
+}
+
+/// The disk is full from that point on: no file of the process grows any more.
+#[test]
+fn a_disk_that_fills_at_any_point_locks_nobody_out() {
+    let account = Account::start();
+    for (command, points) in [(ROTATE, ROTATING), (UNDO, UNDOING)] {
+        for point in points {
+            let case = Case::new(&account, &name(&format!("full-{}", command[0]), point));
+            if command == UNDO {
+                case.home.keyagent(ROTATE).exits(0);
+            }
+            let parked = case.parked(command, point);
+            let id = parked.child.id().to_string();
+            let limit = ["--pid", &id, "--fsize=1"];
+            case.home.run("/usr/bin/prlimit".as_ref(), &limit).exits(0);
+            let run = parked.go_on();
+            let is_over = ["old-key-inactive", "undone"].contains(point);
+            assert_eq!(
+                run.code,
+                if is_over { 0 } else { 2 },
+                "{point}: {}",
+                run.everything()
+            );
+            case.nobody_is_locked_out(point);
+            case.recover(point);
+            case.nobody_is_locked_out(point);
             case.no_key_is_orphaned(point);
         }
     }
