@@ -7,6 +7,7 @@
 )]
 
 mod account;
+mod canary;
 mod network;
 mod readers;
 mod rotate;
