@@ -70,7 +70,14 @@ fn tour() -> Result<(), String> {
         254,
     )?;
 
-    stage.say("4. a commit that holds a key is blocked");
+    stage.say("4. taken back: the old key is in its place again, to the byte");
+    stage.run("keyagent undo --profile dev --yes", 0)?;
+    stage.run("aws sts get-caller-identity --profile dev", 0)?;
+    if stage.read(".aws/credentials")? != before {
+        return Err("the file is not what it was before the rotation".into());
+    }
+
+    stage.say("5. a commit that holds a key is blocked");
     stage.run("git init --quiet project", 0)?;
     let hook = concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/pre-commit");
     let hook = std::fs::read_to_string(hook).map_err(|error| format!("{hook}: {error}"))?;

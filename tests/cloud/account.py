@@ -357,7 +357,15 @@ class Application:
             answer = json.dumps(control(path[len("/_account/") :], json.loads(body or b"{}")))
             return respond(start_response, "200 OK", "application/json", answer.encode())
         action = (parse_qs(body.decode("latin1")).get("Action") or [""])[0]
-        LOG.append({"action": action, "key": key_of(environ), "user_agent": environ.get("HTTP_USER_AGENT", "")})
+        entry = {"action": action, "key": key_of(environ), "user_agent": environ.get("HTTP_USER_AGENT", "")}
+        entry["began"] = entry["ended"] = time.time()
+        LOG.append(entry)
+        try:
+            return self.answer(action, environ, start_response)
+        finally:
+            entry["ended"] = time.time()
+
+    def answer(self, action, environ, start_response):
         if KNOBS["delay"]:
             time.sleep(KNOBS["delay"])
         refused = clock_refuses(environ)

@@ -134,3 +134,29 @@ fn a_dry_run_tells_the_whole_plan_and_writes_nothing() {
         run.stdout
     );
 }
+
+#[test]
+fn the_printed_policy_is_enough_for_a_keys_whole_life() {
+    let scene = Scene::new();
+    let printed = scene.home.keyagent(&["policy", "self"]).exits(0).json();
+    let eve = scene.account.user_with_policy("eve", &printed);
+    scene
+        .home
+        .settings("verify_every = 20ms\nverify_for = 4s\ngrace_days = 0");
+    scene.home.write_credentials(section("dev", &eve));
+    for command in [
+        &["status"][..],
+        &["rotate", "-p", "dev", "--yes"],
+        &["undo", "-p", "dev", "--yes"],
+        &["retire", "--yes"],
+        &["rotate", "-p", "dev", "--yes", "--now"],
+    ] {
+        scene.home.keyagent(command).exits(0);
+    }
+    assert_eq!(scene.account.keys_of(&eve).len(), 1);
+    let usage = scene
+        .home
+        .keyagent(&["policy", "self", "--user-path", "eng"])
+        .exits(2);
+    assert!(usage.stderr.contains("slash"), "{}", usage.stderr);
+}
