@@ -4,6 +4,8 @@
 //   tracer kill N PROGRAM ARGUMENT…       SIGKILL before the N-th of them, counted from 1; exit code 137
 //   tracer hold N COMMAND PROGRAM …       runs COMMAND with sh before the N-th, then lets the program go on
 //
+// A program that ends before the N-th call is said to have: no two runs make exactly the same calls.
+//
 // Killing before call N is killing after call N-1: between two of them the program changes nothing outside itself.
 // The calls of all threads are counted together. Raw system calls, which a preloaded library does not see, are
 // counted like any other.
@@ -19,6 +21,8 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define NEVER_CAME_THERE "tracer: the program ended before that call"
 
 struct call {
     long number;
@@ -99,6 +103,8 @@ int main(int argc, char **argv) {
         if (thread < 0)
             fail("waitpid");
         if (WIFEXITED(status) || WIFSIGNALED(status)) {
+            if (thread == child && wanted > count)
+                fprintf(stderr, "%s\n", NEVER_CAME_THERE);
             if (thread == child)
                 return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
             continue;
