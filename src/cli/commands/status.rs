@@ -13,7 +13,7 @@ use crate::credentials::location::Locations;
 use crate::credentials::profile::Profile;
 use crate::iam::AccessKeyStatus;
 use crate::policy::{Freshness, days_since};
-use crate::problem::{Problem, quoted};
+use crate::problem::Problem;
 use crate::process::Environment;
 use crate::rotate::journal::Journal;
 use crate::rotate::recover::is_concerned;
@@ -236,7 +236,7 @@ fn warn_about_files(credentials: &Path) {
         .metadata()
         .map_or(0, |metadata| metadata.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
-        let path = quoted(credentials);
+        let path = crate::problem::quoted(credentials);
         ui::note(&format!(
             "warning: {path} is open to others (mode {mode:03o}): chmod 600 {path}"
         ));
