@@ -1,19 +1,33 @@
 //! The integration tests: one binary, one file a command.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![expect(
-    clippy::print_stderr,
-    reason = "making the virtual environment takes a while, and says so"
+#![cfg_attr(
+    feature = "aws",
+    expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"),
+    expect(
+        clippy::print_stderr,
+        reason = "making the virtual environment takes a while, and says so"
+    )
 )]
 
+#[cfg(feature = "aws")]
 mod account;
+#[cfg(feature = "aws")]
 mod canary;
+#[cfg(feature = "aws")]
 mod network;
+#[cfg(feature = "aws")]
 mod readers;
+#[cfg(feature = "aws")]
 mod rotate;
 mod scan;
+#[cfg(feature = "aws")]
 mod shapes;
+#[cfg(feature = "aws")]
 mod status;
+#[cfg_attr(
+    not(feature = "aws"),
+    expect(dead_code, reason = "the tests of AWS use what the others do not")
+)]
 mod support;
 
 /// A file that is not named above would never run.

@@ -1,10 +1,13 @@
 //! What every test stands on: a scratch home, an empty environment, the real binary and the real AWS CLI.
 
+#[cfg(feature = "aws")]
 pub(crate) mod cloud;
+pub(crate) mod repository;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[cfg(feature = "aws")]
 use cloud::{Account, User};
 
 /// How a program ended.
@@ -81,6 +84,7 @@ impl Home {
     }
 
     /// A home whose AWS is this account.
+    #[cfg(feature = "aws")]
     pub(crate) fn on(account: &Account) -> Self {
         Self::new().with("AWS_ENDPOINT_URL", &account.endpoint())
     }
@@ -133,6 +137,7 @@ impl Home {
     }
 
     /// Runs the real AWS CLI.
+    #[cfg(feature = "aws")]
     pub(crate) fn aws(&self, account: &Account, arguments: &[&str]) -> Run {
         self.run(&account.program("aws"), arguments)
     }
@@ -166,6 +171,7 @@ impl Home {
 }
 
 /// A section of the credentials file.
+#[cfg(feature = "aws")]
 pub(crate) fn section(profile: &str, user: &User) -> String {
     format!(
         "[{profile}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
