@@ -251,24 +251,4 @@ mod tests {
             .expect("no bus");
         assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     }
-
-    /// Needs a session bus with an unlocked keyring, so it runs only when asked for:
-    /// `dbus-run-session -- sh -c 'printf pass | gnome-keyring-daemon --unlock --components=secrets;
-    /// cargo test --lib real_keyring -- --ignored'`
-    #[test]
-    #[ignore = "needs a session bus with an unlocked keyring"]
-    fn real_keyring_round_trip() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let environment = Environment::of_this_process();
-        let store = open(SecretStoreChoice::Auto, folder.path(), &environment).expect("a store");
-        assert_eq!(store.name(), "keyring");
-        let id = AccessKeyId::parse("TESTTESTTESTTEST").expect("an ID");
-        for secret in ["first", "second"] {
-            store.put(&id, &SecretAccessKey::new(secret)).expect("kept");
-            assert_eq!(store.get(&id).expect("asked"), Some(SecretAccessKey::new(secret)));
-        }
-        store.delete(&id).expect("forgotten");
-        store.delete(&id).expect("twice is once");
-        assert_eq!(store.get(&id).expect("asked"), None);
-    }
 }

@@ -9,6 +9,8 @@ use crate::support::{Home, Run, section};
 mod choice;
 mod disk;
 mod faults;
+#[cfg(target_os = "linux")]
+mod keyring;
 #[cfg(feature = "checkpoints")]
 mod kill;
 mod mfa;
