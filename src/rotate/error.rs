@@ -84,7 +84,7 @@ pub enum Error {
     #[error("{0}")]
     NothingToUndo(String),
     /// The old key was not accepted again in time. All is as it was before the undo.
-    #[error("AWS did not accept {access_key_id} again within {} s: {last}", waited.as_secs())]
+    #[error("AWS did not accept {access_key_id} again within {waited:?}: {last}")]
     OldKeyNotAccepted {
         /// The old key.
         access_key_id: AccessKeyId,
@@ -97,7 +97,7 @@ pub enum Error {
     #[error("whether AWS made a key is unknown: {0}")]
     OutcomeUnknown(iam::Error),
     /// The new key was not accepted in time and is deleted again.
-    #[error("AWS did not accept the new key within {} s: {last}", waited.as_secs())]
+    #[error("AWS did not accept the new key within {waited:?}: {last}")]
     NotAccepted {
         /// The bound of the settings.
         waited: Duration,
