@@ -67,8 +67,8 @@ pub fn current_program() -> std::io::Result<PathBuf> {
 #[cfg(not(feature = "checkpoints"))]
 pub fn checkpoint(_name: &str) {}
 
-/// Parks the process, the first time it comes to the point that `KEYAGENT_PARK_AT` names: makes the file `KEYAGENT_PARK_FILE`, and goes on
-/// when that is gone.
+/// Parks the process, the first time it comes to the point that `KEYAGENT_PARK_AT` names: makes the file
+/// `KEYAGENT_PARK_FILE`, and goes on when that is gone. Without the file named, it panics there.
 #[cfg(feature = "checkpoints")]
 #[expect(
     clippy::disallowed_methods,
@@ -76,16 +76,19 @@ pub fn checkpoint(_name: &str) {}
 )]
 pub fn checkpoint(name: &str) {
     static WAS_PARKED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-    let (Some(wanted), Some(file)) = (
-        std::env::var_os("KEYAGENT_PARK_AT"),
-        std::env::var_os("KEYAGENT_PARK_FILE"),
-    ) else {
+    let is_it = std::env::var_os("KEYAGENT_PARK_AT").is_some_and(|wanted| wanted == name)
+        && !WAS_PARKED.swap(true, std::sync::atomic::Ordering::Relaxed);
+    if !is_it {
         return;
-    };
-    let is_it = wanted == name && !WAS_PARKED.swap(true, std::sync::atomic::Ordering::Relaxed);
-    if is_it && std::fs::write(&file, name).is_ok() {
-        while Path::new(&file).exists() {
-            std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    match std::env::var_os("KEYAGENT_PARK_FILE") {
+        Some(file) => {
+            if std::fs::write(&file, name).is_ok() {
+                while Path::new(&file).exists() {
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                }
+            }
         }
+        None => panic!("a test asks for a panic at {name}"),
     }
 }

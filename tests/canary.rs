@@ -154,6 +154,50 @@ fn no_secret_leaves() {
     }
 }
 
+/// A panic tells what it was about, and unwinds through what holds the secrets.
+#[cfg(feature = "checkpoints")]
+#[test]
+fn no_secret_is_in_a_panic_and_recover_settles_what_it_left() {
+    let account = Account::start();
+    for point in [
+        "key-made",
+        "secret-stored",
+        "key-verified",
+        "file-replaced",
+        "old-key-updated",
+        "old-key-inactive",
+    ] {
+        let user = account.user(&format!("ann-{point}"));
+        let home = Home::on(&account).with("KEYAGENT_PARK_AT", point);
+        home.settings("verify_every = 5ms\nverify_for = 20s\ngrace_days = 0");
+        home.write_credentials(section("dev", &user));
+        let mut canary = Canary {
+            home,
+            secrets: BTreeSet::new(),
+            said: String::new(),
+        };
+        canary.learn();
+        canary.run(&["rotate", "-p", "dev", "--yes"]);
+        assert!(
+            canary
+                .said
+                .contains(&format!("a test asks for a panic at {point}")),
+            "{point}: {}",
+            canary.said
+        );
+        canary.run(&["recover", "--yes"]);
+        canary
+            .home
+            .aws(&account, &["sts", "get-caller-identity", "--profile", "dev"])
+            .exits(0);
+        let written = everything_in(canary.home.path());
+        for form in canary.secrets.iter().flat_map(|secret| disguises(secret)) {
+            assert!(!canary.said.contains(&form), "{point}: a secret was said");
+            assert!(!written.contains(&form), "{point}: a secret was written down");
+        }
+    }
+}
+
 /// Others on the machine see the arguments and, as the same user, the environment of a process.
 #[cfg(all(target_os = "linux", feature = "checkpoints"))]
 #[test]
