@@ -11,12 +11,14 @@
 
 #[cfg(feature = "aws")]
 mod account;
+mod allow;
 #[cfg(feature = "aws")]
 mod canary;
 #[cfg(feature = "aws")]
 mod network;
 #[cfg(feature = "aws")]
 mod readers;
+mod report;
 #[cfg(feature = "aws")]
 mod rotate;
 mod scan;

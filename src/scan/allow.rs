@@ -72,32 +72,33 @@ pub fn is_own_and_live(finding: &Finding) -> bool {
     finding.rule == Rule::OwnKey && finding.is_current
 }
 
-/// Takes out of a scan what its markers and the entries of `.keyagentallow` allow. `path_of` turns the path of a finding
-/// into the one from the top of the repository, for entries name paths so.
-pub fn settle(
+/// Takes out of a scan what its markers and the entries of `.keyagentallow` allow. `rules_of` gives the entries that hold
+/// for a finding's path, and that path as they name it.
+pub fn settle<'a>(
     scan: Scan,
-    file: &AllowFile,
     own: OwnKeys,
     today: Date,
-    path_of: impl Fn(&str) -> String,
+    rules_of: impl Fn(&str) -> (&'a AllowFile, String),
 ) -> Settled {
     let passes = |finding: &Finding| {
         if is_own_and_live(finding) {
             return own == OwnKeys::Pass;
         }
+        let (file, path) = rules_of(&finding.path);
         let has_marker = finding
             .allowed
             .as_ref()
             .is_some_and(|allowed| allowed.void.is_none());
-        has_marker
-            || file.allows_value(&finding.fingerprint, today)
-            || file.allows_path(&path_of(&finding.path), today)
+        has_marker || file.allows_value(&finding.fingerprint, today) || file.allows_path(&path, today)
     };
     let before = scan.findings.len() + scan.unread.len();
     let mut findings = scan.findings;
     findings.retain(|finding| !passes(finding));
     let mut unread = scan.unread;
-    unread.retain(|unread| !file.allows_path(&path_of(&unread.path), today));
+    unread.retain(|unread| {
+        let (file, path) = rules_of(&unread.path);
+        !file.allows_path(&path, today)
+    });
     Settled {
         scanned: scan.scanned,
         allowed: before - findings.len() - unread.len(),

@@ -69,7 +69,7 @@ impl From<InvalidEntry> for Problem {
         Self::new(
             format!("cannot tell what {FILE_NAME} allows"),
             error.to_string(),
-            "write entries as `value FINGERPRINT REASON` or `path GLOB REASON`, each with until=DATE or without, and stage it: git add .keyagentallow",
+            "write `value FINGERPRINT REASON` or `path GLOB REASON`, then: git add .keyagentallow",
         )
     }
 }
@@ -105,13 +105,33 @@ impl Entry {
     /// When the reason is none, or its day is none or past.
     pub fn value(fingerprint: &str, salt: Salt, because: &str, today: Date) -> Result<Self, Void> {
         let hash = salt.hash(fingerprint);
-        Ok(Self {
-            what: What::Value { salt, hash },
-            reason: reason(because, Some(today))?,
-            until: because
-                .split_whitespace()
-                .find_map(|word| Date::parse(word.strip_prefix("until=")?)),
-        })
+        Self::new(What::Value { salt, hash }, because, Some(today))
+    }
+
+    /// Lets all pass that lies at this very path.
+    ///
+    /// # Errors
+    ///
+    /// As for a value.
+    pub fn path(path: &str, because: &str, today: Date) -> Result<Self, Void> {
+        // What cannot stand in quotes on a line is matched by any one character.
+        let text: String = format!("/{path}")
+            .chars()
+            .map(|c| {
+                if c == '"' || c.is_control() || c == char::REPLACEMENT_CHARACTER {
+                    '?'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        let names = text[1..].split('/').map(str::to_owned).collect();
+        Self::new(What::Path(Glob { text, names }), because, Some(today))
+    }
+
+    fn new(what: What, because: &str, today: Option<Date>) -> Result<Self, Void> {
+        let (reason, until) = reason(because, today)?;
+        Ok(Self { what, until, reason })
     }
 
     fn parse(line: &str) -> Result<Self, &'static str> {
@@ -140,14 +160,10 @@ impl Entry {
             }
             _ => return Err("begins with neither `value` nor `path`"),
         };
-        let reason = reason(rest, None).map_err(|void| match void {
+        Self::new(what, rest, None).map_err(|void| match void {
             Void::NoReason => "gives no reason",
             Void::Ended(_) | Void::NotADay => "has an until= that is no day such as 2026-12-31",
-        })?;
-        let until = rest
-            .split_whitespace()
-            .find_map(|word| Date::parse(word.strip_prefix("until=")?));
-        Ok(Self { what, until, reason })
+        })
     }
 
     fn holds(&self, today: Date) -> bool {
@@ -335,11 +351,8 @@ mod tests {
         let tomorrow = Date { day: 26, ..TODAY };
         assert!(!file.allows_value("f1", tomorrow));
         assert!(!content.contains("f1"));
-        assert_eq!(
-            Entry::value("f1", salt, "old", TODAY).map(|entry| entry.what)
-                == Entry::value("f1", Salt([8; 8]), "old", TODAY).map(|entry| entry.what),
-            false
-        );
+        let other = Entry::value("f1", Salt([8; 8]), "old", TODAY);
+        assert_ne!(Entry::value("f1", salt, "old", TODAY), other);
         assert_eq!(Entry::value("f1", salt, " ", TODAY), Err(Void::NoReason));
     }
 

@@ -123,8 +123,9 @@ fn own(behind: &[u8], today: Option<Date>) -> Allowed {
     }
 }
 
-/// The reason in `REASON [until=DATE]`, if it holds today.
-pub(super) fn reason(text: &str, today: Option<Date>) -> Result<String, Void> {
+/// The reason in `REASON [until=DATE]` and the last day, if it holds today.
+pub(super) fn reason(text: &str, today: Option<Date>) -> Result<(String, Option<Date>), Void> {
+    let mut last: Option<Date> = None;
     let (until, words): (Vec<&str>, Vec<&str>) = text
         .split_whitespace()
         .partition(|word| word.starts_with("until="));
@@ -135,10 +136,11 @@ pub(super) fn reason(text: &str, today: Option<Date>) -> Result<String, Void> {
         if today.is_some_and(|today| day < today) {
             return Err(Void::Ended(day));
         }
+        last = Some(last.map_or(day, |last| last.min(day)));
     }
     let reason = words.join(" ");
     if reason.chars().any(char::is_alphabetic) {
-        Ok(reason)
+        Ok((reason, last))
     } else {
         Err(Void::NoReason)
     }
