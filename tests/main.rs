@@ -14,6 +14,7 @@ mod account;
 mod allow;
 #[cfg(feature = "aws")]
 mod canary;
+mod corpus;
 #[cfg(feature = "aws")]
 mod network;
 #[cfg(feature = "aws")]
