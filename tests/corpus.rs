@@ -54,7 +54,10 @@ fn every_key_of_the_corpus_is_found_and_nothing_else() {
     let mut missed = Vec::new();
     for key in keys {
         let part = |name: &str| key[name].as_str().map(str::to_owned);
-        let hidden = |name: &str| part(name).map(|value| format!("{}… ({})", &value[..4], value.len()));
+        // Padding is no part of a token.
+        let hidden = |name: &str| {
+            part(name).map(|value| format!("{}… ({})", &value[..4], value.trim_end_matches('=').len()))
+        };
         let parts = [
             ("access-key-id", part("id")),
             ("secret-access-key", hidden("secret")),
@@ -62,13 +65,15 @@ fn every_key_of_the_corpus_is_found_and_nothing_else() {
         ];
         for (rule, preview) in parts {
             let Some(preview) = preview else { continue };
-            let is_found = key["paths"].as_array().unwrap().iter().any(|path| {
+            // A value may stand in both files of a context that has two.
+            let mut times = 0;
+            for path in key["paths"].as_array().unwrap() {
                 let path = format!("corpus/{}", path.as_str().unwrap());
-                found
-                    .get_mut(&path)
-                    .is_some_and(|found| found.remove(&(rule.to_owned(), preview.clone())))
-            });
-            if !is_found {
+                if let Some(found) = found.get_mut(&path) {
+                    times += usize::from(found.remove(&(rule.to_owned(), preview.clone())));
+                }
+            }
+            if times == 0 {
                 missed.push(format!("{rule} of {} {}", key["format"], key["context"]));
             }
         }
