@@ -83,8 +83,8 @@ pub(super) fn secret(value: &[u8]) -> Look {
     }
     let (changes, in_words) = (class_changes(value), in_words(value));
     let has_digit = has(u8::is_ascii_digit);
-    // Of 100 000 simulated secrets one looks as much like words as this.
-    if changes < 10 || in_words >= 20 && changes < 16 || in_words >= 27 {
+    // Of 100 000 simulated secrets eight look as much like words as this.
+    if changes < 10 || in_words >= 20 && changes < 17 || in_words >= 27 {
         Look::Decoy
     } else if has_digit && changes >= LEAST_CLASS_CHANGES && !(in_words >= 16 && changes < 18) {
         Look::Random
