@@ -21,8 +21,8 @@ fn scan(repository: &Repository, arguments: &[&str]) -> Found {
     let document: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {:?}", texts(&output)));
     let mut found = Found::new();
-    for finding in document["findings"].as_array().unwrap() {
-        let text = |name: &str| finding[name].as_str().unwrap().to_owned();
+    for finding in document["findings"].as_array().expect("the contract has it") {
+        let text = |name: &str| finding[name].as_str().expect("the contract has it").to_owned();
         let path = text("path");
         let path = path.split('!').next().unwrap_or(&path);
         found

@@ -412,7 +412,7 @@ impl<'s> Pass<'s> {
                 profile: profile.map(|(profile, _)| profile),
                 is_current,
                 group: 0,
-                fingerprint: fingerprint(found.rule, value),
+                fingerprint: fingerprint(value),
                 encoding: match found.encoding {
                     Encoding::Plain => self.encoding,
                     other @ (Encoding::Utf16
