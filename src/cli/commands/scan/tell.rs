@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::cli::{exit_code, ui};
 use crate::clock;
-use crate::git;
+use crate::git::{self, Repository};
 use crate::problem::{Problem, quoted};
+use crate::process::Environment;
 use crate::scan::Scan;
 use crate::scan::allow::{
     self, AllowFile, Date, Entry, FILE_NAME, OwnKeys, Salt, Settled, Void, is_own_and_live,
@@ -32,13 +33,19 @@ pub(super) struct Telling {
 /// # Errors
 ///
 /// When `.keyagentallow` cannot be read or written, or something was not looked into.
-pub(super) fn tell(args: &Telling, scan: Scan, source: Source<'_>, here: &Path) -> Result<u8, Problem> {
+pub(super) fn tell(
+    args: &Telling,
+    scan: Scan,
+    source: Source<'_>,
+    here: &Path,
+    environment: &Environment,
+) -> Result<u8, Problem> {
     let today = clock::today();
     let rules = if scan.findings.is_empty() && scan.unread.is_empty() {
         // Most runs find nothing, and are not to wait for git once more.
         Rules::default()
     } else {
-        Rules::of(&scan, source, here)?
+        Rules::of(&scan, source, here, environment)?
     };
     let own = if args.allow_own {
         OwnKeys::Pass
@@ -47,7 +54,9 @@ pub(super) fn tell(args: &Telling, scan: Scan, source: Source<'_>, here: &Path) 
     };
     let mut settled = allow::settle(scan, own, today, |path| rules.of_path(path));
     let written = match &args.allow {
-        Some(reason) => write(&mut settled, reason, &rules, source, here, today)?,
+        Some(reason) => write(&mut settled, reason, &rules, source, today, || {
+            Repository::open(here, environment)?.top_level()
+        })?,
         None => Vec::new(),
     };
     let document = |result: Result<String, serde_json::Error>| {
@@ -88,12 +97,17 @@ struct Rules {
 }
 
 impl Rules {
-    fn of(scan: &Scan, source: Source<'_>, here: &Path) -> Result<Self, Problem> {
+    fn of(scan: &Scan, source: Source<'_>, here: &Path, environment: &Environment) -> Result<Self, Problem> {
         let mut rules = Self::default();
         match source {
             Source::Staged { .. } | Source::Commits | Source::Stream => {
                 // The index is what is about to be committed; the work tree may say something that nobody will see.
-                let content = git::allow_file(here, FILE_NAME)?.unwrap_or_default();
+                let content = match Repository::open(here, environment) {
+                    Ok(repository) => repository.file_at_top(FILE_NAME)?.unwrap_or_default(),
+                    // A stream needs no repository.
+                    Err(git::Error::NotARepository) => Vec::new(),
+                    Err(error) => return Err(error.into()),
+                };
                 rules.files.insert(PathBuf::new(), AllowFile::parse(&content)?);
             }
             Source::Files => {
@@ -134,8 +148,8 @@ fn write(
     reason: &str,
     rules: &Rules,
     source: Source<'_>,
-    here: &Path,
     today: Date,
+    top_level: impl Fn() -> Result<PathBuf, git::Error>,
 ) -> Result<Vec<String>, Problem> {
     let bad_reason = |void: Void| {
         Problem::new(
@@ -168,7 +182,7 @@ fn write(
     for (root, entries) in entries {
         let folder = match source {
             Source::Files => root,
-            Source::Staged { .. } | Source::Commits | Source::Stream => git::top_level(here)?,
+            Source::Staged { .. } | Source::Commits | Source::Stream => top_level()?,
         };
         let path = folder.join(FILE_NAME);
         let content = AllowFile::with(&read(&folder)?, &entries);
