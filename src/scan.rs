@@ -62,15 +62,36 @@ impl Scanner {
     pub fn bytes(&self, content: &[u8]) -> Content {
         let (text, encoding) = detector::decode(content);
         let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-        let _ = self.own.find(&text);
-        let candidates = detector::detect(&text).into_iter().map(|found| {
-            let above = found.line.checked_sub(2).map_or(&b""[..], |index| lines[index]);
-            let allowed = allow::marker(above, lines[found.line - 1], self.today);
-            candidate(&text, encoding, found, allowed)
-        });
+        let mut candidates: Vec<Candidate> = detector::detect(&text)
+            .into_iter()
+            .map(|found| {
+                let above = found.line.checked_sub(2).map_or(&b""[..], |index| lines[index]);
+                let allowed = allow::marker(above, lines[found.line - 1], self.today);
+                candidate(&text, encoding, found, allowed)
+            })
+            .collect();
+        self.own.name(&mut candidates);
+        self.own
+            .add(&mut candidates, &self.own.find(&text), encoding, |found| {
+                let before = &text[..found.range.start];
+                let line = before.iter().filter(|byte| **byte == b'\n').count();
+                let column = before.len()
+                    - before
+                        .iter()
+                        .rposition(|byte| *byte == b'\n')
+                        .map_or(0, |at| at + 1)
+                    + 1;
+                let above = line.checked_sub(1).map_or(&b""[..], |index| lines[index]);
+                own_keys::Place {
+                    line: line + 1,
+                    column,
+                    end_column: column + found.range.len(),
+                    allowed: allow::marker(above, lines[line], self.today),
+                }
+            });
         Content {
             bytes: content.len() as u64,
-            candidates: candidates.collect(),
+            candidates,
             unread: Vec::new(),
         }
     }
@@ -248,6 +269,7 @@ fn candidate(text: &[u8], encoding: Encoding, found: Match, allowed: Option<allo
         access_key_id: found.access_key_id,
         profile: None,
         is_current: false,
+        is_live: false,
         group: 0,
         preview: match found.rule {
             Rule::AccessKeyId => shown(value),

@@ -35,6 +35,9 @@ pub struct Finding {
     /// Whether `profile` holds it now, and not only once.
     #[serde(skip)]
     pub is_current: bool,
+    /// Whether AWS may accept it still, as far as this machine knows: only `--allow-own` lets it pass.
+    #[serde(skip)]
+    pub is_live: bool,
     /// Findings of one number belong to one key.
     pub group: usize,
     /// A key ID whole; of a secret the first four characters, an ellipsis and the length.
