@@ -15,6 +15,7 @@ mod account;
 mod canary;
 #[cfg(feature = "aws")]
 mod network;
+mod own_keys;
 #[cfg(feature = "aws")]
 mod readers;
 #[cfg(feature = "aws")]

@@ -22,6 +22,7 @@ mod spelling;
 
 use super::allow::Date;
 use super::detector::Encoding;
+use super::report;
 use crate::access_key::AccessKeyId;
 use crate::problem::Problem;
 use crate::process::Environment;
@@ -61,10 +62,15 @@ pub enum Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let hint = match &error {
-            Error::Read { .. } => {
-                "make it readable to you, or say which file has your keys: AWS_SHARED_CREDENTIALS_FILE=FILE"
+            Error::Read { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+                let path = report::shell_word(&path.to_string_lossy());
+                format!(
+                    "chmod u+rX {path}, or name another file: AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE"
+                )
             }
-            Error::TooMany { .. } => "say which file has your own keys: AWS_SHARED_CREDENTIALS_FILE=FILE",
+            Error::Read { .. } | Error::TooMany { .. } => {
+                "name another file: AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE".to_owned()
+            }
         };
         Self::new(
             "cannot look for your own keys, as they are not known",

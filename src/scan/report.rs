@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::detector::Rule;
 use super::{Finding, Scan, Scanned};
 
 /// How many findings are shown one by one in text.
@@ -50,6 +51,7 @@ pub fn text(scan: &Scan) -> String {
         if let Some(account) = account_id {
             text.push_str(&format!("  account {account}"));
         }
+        text.push_str(&whose(finding));
         text.push('\n');
     }
     if scan.findings.len() > SHOWN {
@@ -57,6 +59,18 @@ pub fn text(scan: &Scan) -> String {
         text.push_str(&format!("and {more} more; to see all, add --format json\n"));
     }
     text
+}
+
+/// For a key of one's own: of which profile, and whether it is the one that it has now.
+fn whose(finding: &Finding) -> String {
+    if finding.rule != Rule::OwnKey {
+        return String::new();
+    }
+    let age = if finding.is_current { "current" } else { "replaced" };
+    match &finding.profile {
+        Some(profile) => format!("  your {age} key of profile {}", shown(profile)),
+        None => format!("  your {age} key"),
+    }
 }
 
 /// What was looked at without a finding: `scanned 3 blobs, 4.2 kB: no keys`.

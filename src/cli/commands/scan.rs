@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Format, exit_code, ui};
 use crate::problem::Problem;
 use crate::process::Environment;
-use crate::scan::{self, Scan, report};
+use crate::scan::own_keys::OwnKeys;
+use crate::scan::{self, Scan, Scanner, report};
 
 /// How many paths the command that unstages names one by one.
 const NAMED_PATHS: usize = 10;
@@ -26,6 +27,9 @@ pub struct Args {
     /// Files, and folders with all that is below them
     #[arg(value_name = "PATH", group = "source")]
     paths: Vec<PathBuf>,
+    /// Let your own keys pass, which no comment can
+    #[arg(long)]
+    allow_own: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -36,9 +40,10 @@ pub struct Args {
 /// # Errors
 ///
 /// When something could not be scanned: what was not looked at is never called clean.
-pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let scanner = Scanner::new(own_keys(args, environment)?);
     let (scan, unstage) = if args.staged {
-        let (scan, staged) = scan::staged(Path::new("."))?;
+        let (scan, staged) = scan::staged(&scanner, Path::new("."))?;
         let command = if staged.has_head {
             "git restore --staged"
         } else {
@@ -46,9 +51,9 @@ pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
         };
         (scan, Some(command))
     } else if args.stdin {
-        (scan::stream("<stdin>", io::stdin().lock())?, None)
+        (scan::stream(&scanner, "<stdin>", io::stdin().lock())?, None)
     } else {
-        (scan::paths(&args.paths)?, None)
+        (scan::paths(&scanner, &args.paths)?, None)
     };
     match args.format {
         Format::Json => ui::out(&report::json(&scan).map_err(|error| {
@@ -70,6 +75,11 @@ pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
         ui::note(&what_to_do(&scan, unstage));
     }
     Ok(exit_code::FOUND)
+}
+
+fn own_keys(args: &Args, environment: &Environment) -> Result<OwnKeys, Problem> {
+    let own = OwnKeys::load(environment, None)?;
+    Ok(if args.allow_own { own.allowed() } else { own })
 }
 
 fn what_to_do(scan: &Scan, unstage: Option<&str>) -> String {
