@@ -11,6 +11,7 @@
 
 #[cfg(feature = "aws")]
 mod account;
+mod adversary;
 #[cfg(feature = "aws")]
 mod canary;
 #[cfg(feature = "aws")]
