@@ -26,7 +26,6 @@ use super::report;
 use crate::access_key::AccessKeyId;
 use crate::problem::Problem;
 use crate::process::Environment;
-pub(super) use naming::Place;
 use patterns::Patterns;
 
 /// Which part of a key a value is.
@@ -114,7 +113,6 @@ struct Own {
 #[derive(Clone, Default)]
 pub struct OwnKeys {
     known: Arc<Known>,
-    are_allowed: bool,
 }
 
 #[derive(Default)]
@@ -158,7 +156,6 @@ impl OwnKeys {
                 patterns,
                 fingerprints: OnceLock::new(),
             }),
-            are_allowed: false,
         }
     }
 
@@ -188,15 +185,6 @@ impl OwnKeys {
     /// The most bytes that a match can have.
     pub fn longest(&self) -> usize {
         self.known.patterns.longest()
-    }
-
-    /// Lets every key of one's own pass, because the user said so.
-    #[must_use]
-    pub fn allowed(self) -> Self {
-        Self {
-            are_allowed: true,
-            ..self
-        }
     }
 }
 

@@ -27,9 +27,6 @@ pub struct Args {
     /// Files, and folders with all that is below them
     #[arg(value_name = "PATH", group = "source")]
     paths: Vec<PathBuf>,
-    /// Let your own keys pass, which no comment can
-    #[arg(long)]
-    allow_own: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -41,7 +38,7 @@ pub struct Args {
 ///
 /// When something could not be scanned: what was not looked at is never called clean.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let scanner = Scanner::new(own_keys(args, environment)?);
+    let scanner = Scanner::new(OwnKeys::load(environment, None)?);
     let (scan, unstage) = if args.staged {
         let (scan, staged) = scan::staged(&scanner, Path::new("."))?;
         let command = if staged.has_head {
@@ -75,11 +72,6 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         ui::note(&what_to_do(&scan, unstage));
     }
     Ok(exit_code::FOUND)
-}
-
-fn own_keys(args: &Args, environment: &Environment) -> Result<OwnKeys, Problem> {
-    let own = OwnKeys::load(environment, None)?;
-    Ok(if args.allow_own { own.allowed() } else { own })
 }
 
 fn what_to_do(scan: &Scan, unstage: Option<&str>) -> String {

@@ -1,103 +1,48 @@
 //! Tells which of a scan's candidates are the user's own, and adds those that only their value betrays.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use super::super::allow::Allowed;
-use super::super::change::{Candidate, Counts, Finding};
-use super::super::detector::{Encoding, Rule};
+use super::super::change::{Candidate, Counts};
+use super::super::detector::{Match, Rule};
 use super::super::fingerprint;
-use super::{Own, OwnKeys, OwnMatch, Part};
-
-/// Where a match stands in the text as it is told.
-pub(in super::super) struct Place {
-    /// From 1.
-    pub(in super::super) line: usize,
-    /// From 1.
-    pub(in super::super) column: usize,
-    /// The column behind its last byte.
-    pub(in super::super) end_column: usize,
-    /// What lets it pass.
-    pub(in super::super) allowed: Option<Allowed>,
-}
+use super::{OwnKeys, Part};
 
 impl OwnKeys {
-    /// Names the profile of every candidate that is one's own, by its value.
-    pub(in super::super) fn name(&self, candidates: &mut [Candidate]) {
-        if candidates.is_empty() || self.known.values.is_empty() {
+    /// Adds what is one's own in a text to what the detector found in it, in the text's order. Where both found a
+    /// value, it is told once.
+    pub(in super::super) fn add_to(&self, text: &[u8], values: &mut Vec<Match>) {
+        let own = self.find(text);
+        if own.is_empty() {
             return;
         }
-        let fingerprints = self.fingerprints();
-        for candidate in candidates {
-            if let Some(index) = fingerprints.get(&candidate.finding.fingerprint) {
-                self.mark(candidate, &self.known.values[*index]);
-            }
-        }
+        let longest = own.iter().map(|own| own.range.len()).max().unwrap_or_default();
+        values.retain(|value| {
+            let first = own.partition_point(|own| own.range.start + longest <= value.range.start);
+            !own[first..]
+                .iter()
+                .take_while(|own| own.range.start < value.range.end)
+                .any(|own| own.part.rule() == value.rule && is_same_place(&own.range, &value.range))
+        });
+        values.extend(own.into_iter().map(|own| Match {
+            rule: own.part.rule(),
+            value: self.known.values[own.value].value.as_bytes().to_vec(),
+            range: own.range,
+            encoding: own.encoding,
+            counts: Counts::Always,
+        }));
+        values.sort_by_key(|value| value.range.start);
     }
 
-    /// Adds matches to the candidates of the same text, which [`name`](Self::name) has seen: a value that is among
-    /// them at this place is not told twice. `layer` is how the text itself was written in the content.
-    pub(in super::super) fn add(
-        &self,
-        candidates: &mut Vec<Candidate>,
-        found: &[OwnMatch],
-        layer: Encoding,
-        place: impl Fn(&OwnMatch) -> Place,
-    ) {
-        for found in found {
-            let own = &self.known.values[found.value];
-            let value = own.value.as_bytes();
-            let fingerprint = fingerprint(own.part.rule(), value);
-            let encoding = if found.encoding == Encoding::Plain {
-                layer
-            } else {
-                found.encoding
-            };
-            let Place {
-                line,
-                column,
-                end_column,
-                allowed,
-            } = place(found);
-            let is_told = candidates.iter().any(|candidate| {
-                let told = &candidate.finding;
-                told.fingerprint == fingerprint
-                    && (told.line == line || told.encoding == encoding && encoding != Encoding::Plain)
-            });
-            if is_told {
-                continue;
-            }
-            let mut candidate = Candidate {
-                counts: Counts::Always,
-                finding: Finding {
-                    rule: Rule::OwnKey,
-                    path: String::new(),
-                    line,
-                    column,
-                    end_column,
-                    commit: None,
-                    access_key_id: None,
-                    account_id: None,
-                    profile: None,
-                    is_current: false,
-                    is_live: false,
-                    group: 0,
-                    preview: match own.part {
-                        Part::Id => own.value.to_string(),
-                        Part::Secret | Part::Token => {
-                            format!("{}… ({})", &own.value[..4], value.len())
-                        }
-                    },
-                    fingerprint,
-                    encoding,
-                    allowed,
-                },
-            };
-            self.mark(&mut candidate, own);
-            candidates.push(candidate);
+    /// Names the profile of a candidate that is one's own, by its value. The fingerprint stays as it is.
+    pub(in super::super) fn name(&self, candidate: &mut Candidate) {
+        if self.known.values.is_empty() {
+            return;
         }
-    }
-
-    fn mark(&self, candidate: &mut Candidate, own: &Own) {
+        let Some(index) = self.fingerprints().get(&candidate.finding.fingerprint) else {
+            return;
+        };
+        let own = &self.known.values[*index];
         candidate.counts = Counts::Always;
         let finding = &mut candidate.finding;
         finding.rule = Rule::OwnKey;
@@ -108,14 +53,8 @@ impl OwnKeys {
             finding.account_id = id.account_id();
             finding.access_key_id = Some(id.clone());
         }
-        // A comment that lets pass a key which AWS accepts would be a leak with a reason.
-        if self.are_allowed {
-            finding.allowed = Some(Allowed {
-                by: "--allow-own".to_owned(),
-                reason: None,
-            });
-        } else if own.is_live {
-            finding.allowed = None;
+        if own.part == Part::Id {
+            finding.preview.clone_from(&own.value);
         }
     }
 
@@ -138,4 +77,10 @@ impl Part {
             Self::Token => Rule::SessionToken,
         }
     }
+}
+
+/// Two values of base64 that follow one another share a character, so touching is not enough.
+fn is_same_place(one: &Range<usize>, other: &Range<usize>) -> bool {
+    let common = one.end.min(other.end).saturating_sub(one.start.max(other.start));
+    2 * common >= one.len().min(other.len())
 }

@@ -1,0 +1,173 @@
+//! What the words around a value say about it, in any syntax. Never looks at the value itself.
+
+use std::ops::Range;
+
+/// How far before and behind a value words are looked for; keeps minified files linear.
+const BEFORE: usize = 256;
+const BEHIND: usize = 96;
+
+/// How clearly the words around a value name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Named {
+    /// Not at all.
+    #[default]
+    Not,
+    /// Something of AWS's stands near.
+    Near,
+    /// It is called a secret or an access key.
+    Secret,
+}
+
+const SECRET: [&[u8]; 8] = [
+    b"secret",
+    b"accesskey",
+    b"access_key",
+    b"access-key",
+    b"access key",
+    b"access.key",
+    b"aws_key",
+    b"awskey",
+];
+const NEAR: [&[u8]; 12] = [
+    b"aws",
+    b"amazon",
+    b"s3",
+    b"s3a",
+    b"ses",
+    b"sqs",
+    b"sns",
+    b"iam",
+    b"sts",
+    b"boto",
+    b"akia",
+    b"dynamodb",
+];
+const TOKEN: [&[u8]; 9] = [
+    b"session_token",
+    b"session-token",
+    b"sessiontoken",
+    b"session token",
+    b"security_token",
+    b"security-token",
+    b"securitytoken",
+    b"security token",
+    b"aws_token",
+];
+const MAIL: [&[u8]; 2] = [b"smtp", b"ses"];
+
+/// How the 40 characters at `range` are named.
+pub(super) fn secret(text: &[u8], range: &Range<usize>) -> Named {
+    let (before, behind) = surroundings(text, range);
+    let any = |words: &[&[u8]]| {
+        words
+            .iter()
+            .any(|word| names(before, word) || names(behind, word))
+    };
+    if any(&SECRET) {
+        Named::Secret
+    } else if any(&NEAR) {
+        Named::Near
+    } else {
+        Named::Not
+    }
+}
+
+/// Whether the value at `range` is called a session token.
+pub(super) fn is_session_token(text: &[u8], range: &Range<usize>) -> bool {
+    let (before, _) = surroundings(text, range);
+    TOKEN.iter().any(|word| names(before, word))
+}
+
+/// Whether the value at `range` stands beside what names a mail server.
+pub(super) fn is_mail(text: &[u8], range: &Range<usize>) -> bool {
+    let (before, behind) = surroundings(text, range);
+    MAIL.iter().any(|word| names(before, word) || names(behind, word))
+}
+
+/// The line of a value, and what stands above it: two lines that hold something, for YAML's block values and XML's and
+/// plist's separate names.
+fn surroundings<'a>(text: &'a [u8], range: &Range<usize>) -> (&'a [u8], &'a [u8]) {
+    let mut from = range.start.saturating_sub(BEFORE);
+    let mut lines = 0;
+    // A blank line is no line, but the value's own always is one.
+    let mut holds = true;
+    for at in (from..range.start).rev() {
+        if text[at] == b'\n' {
+            lines += usize::from(holds);
+            holds = false;
+            if lines > 2 {
+                from = at;
+                break;
+            }
+        } else if text[at].is_ascii_alphanumeric() {
+            holds = true;
+        }
+    }
+    let behind = &text[range.end..text.len().min(range.end + BEHIND)];
+    let behind = &behind[..memchr::memchr(b'\n', behind).unwrap_or(behind.len())];
+    (&text[from..range.start], behind)
+}
+
+/// Whether a word of `text` is `word` (in lower case): `my_aws`, `myAws`, `MYAWS_`, but not `laws`; a short one must
+/// also end there: `s3_key`, but not `s3cr`.
+fn names(text: &[u8], word: &[u8]) -> bool {
+    let Some(first) = word.first() else { return false };
+    let starts = memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text);
+    let mut starts = starts.filter(|at| {
+        text.get(*at..at + word.len())
+            .is_some_and(|part| part.eq_ignore_ascii_case(word))
+    });
+    starts.any(|at| {
+        if word.len() > 4 {
+            return true;
+        }
+        let begins = at == 0 || !text[at - 1].is_ascii_alphabetic() || begins_in_camel_case(text, at);
+        let behind = text.get(at + word.len());
+        let ends = behind.is_none_or(|byte| !byte.is_ascii_lowercase());
+        begins && ends
+    })
+}
+
+fn begins_in_camel_case(text: &[u8], at: usize) -> bool {
+    text[at].is_ascii_uppercase() && text[at - 1].is_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(before: &str, behind: &str) -> Named {
+        let value = "V".repeat(40);
+        let text = format!("{before}{value}{behind}");
+        secret(text.as_bytes(), &(before.len()..before.len() + 40))
+    }
+
+    #[test]
+    fn every_syntax() {
+        for before in [
+            "aws_secret_access_key = ",
+            "AWS_SECRET_ACCESS_KEY=",
+            "$env:AWS_SECRET_ACCESS_KEY=\"",
+            "\"SecretAccessKey\": \"",
+            "aws_secret_access_key: >-\n  ",
+            "<key>AWSSecretKey</key>\n  <string>",
+            "<SecretAccessKey>",
+            "secret_key = \"",
+            "fs.s3a.secret.key=",
+            "ENV AWS_SECRET_ACCESS_KEY ",
+            "\\\"aws_secret_access_key\\\": \\\"",
+            "Credentials(\n    secretAccessKey,\n    \"",
+            "S3_ACCESS_KEY: ",
+            "--access-key ",
+        ] {
+            assert_eq!(named(before, ""), Named::Secret, "{before}");
+        }
+        assert_eq!(named("", " # the secret"), Named::Secret);
+        for before in ["s3_key = ", "myAws: ", "# aws\nx=", "s3://", "boto3(", "iam: "] {
+            assert_eq!(named(before, ""), Named::Near, "{before}");
+        }
+        for before in ["laws ", "checksum ", "# aws\n1\n2\n3\nx=", "s3cr = ", "uses "] {
+            assert_eq!(named(before, ""), Named::Not, "{before}");
+        }
+    }
+}
