@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::repository::{KEYAGENT, Key, Repository, random, texts};
 
 /// Each written with so many keys.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// Characters of base64, each as likely as the others, which those of a regular expression's class are not.
 fn base64(length: usize) -> String {
