@@ -141,7 +141,7 @@ impl Search<'_> {
         let text = self.text;
         runs::spots(text, |spot| match spot {
             Spot::Long(run) => self.long(run),
-            Spot::AccessKeyIds(run) => self.access_key_ids(run),
+            Spot::AccessKeyId(range) => self.access_key_id(range),
             Spot::Encoded(range) => self.encoded(range),
         });
         if self.depth > 0 {
@@ -163,17 +163,13 @@ impl Search<'_> {
     }
 
     /// A key ID stands between characters that are neither letters nor digits, or behind an escape.
-    fn access_key_ids(&mut self, run: Range<usize>) {
+    fn access_key_id(&mut self, range: Range<usize>) {
         let text = self.text;
-        for start in run.start..=run.end - 20 {
-            let range = start..start + 20;
-            if text[start] == b'A'
-                && shape::is_access_key_id(&text[range.clone()])
-                && !text.get(range.end).is_some_and(u8::is_ascii_alphanumeric)
-                && token::begins_at(text, start)
-            {
-                self.push(Rule::AccessKeyId, &Token::plain(text, range), Counts::Always);
-            }
+        if shape::is_access_key_id(&text[range.clone()])
+            && !text.get(range.end).is_some_and(u8::is_ascii_alphanumeric)
+            && token::begins_at(text, range.start)
+        {
+            self.push(Rule::AccessKeyId, &Token::plain(text, range), Counts::Always);
         }
     }
 
@@ -251,13 +247,9 @@ impl Search<'_> {
 
     /// Base64 that may say a key ID: too short for [`Search::long`], or in the middle of something.
     fn encoded(&mut self, range: Range<usize>) {
-        for from in range.start..range.end.min(range.start + 4) {
-            let decoded = base64::decode(&self.text[from..range.end]);
-            let has_id = memchr::memchr_iter(b'A', &decoded)
-                .any(|at| decoded.get(at..at + 20).is_some_and(shape::is_access_key_id));
-            if has_id {
-                self.inside(&base64::Block::straight(from, decoded), Named::Not);
-            }
+        if self.depth < DEEPEST {
+            let decoded = base64::decode(&self.text[range.clone()]);
+            self.inside(&base64::Block::straight(range.start, decoded), Named::Not);
         }
     }
 
