@@ -12,6 +12,7 @@
 #[cfg(feature = "aws")]
 mod account;
 mod adversary;
+mod allow;
 #[cfg(feature = "aws")]
 mod canary;
 #[cfg(feature = "aws")]
@@ -19,6 +20,7 @@ mod network;
 mod own_keys;
 #[cfg(feature = "aws")]
 mod readers;
+mod report;
 #[cfg(feature = "aws")]
 mod rotate;
 mod scan;

@@ -87,7 +87,7 @@ fn every_disguise_of_ones_own_secret_is_blocked_and_named() {
         assert_eq!(finding["preview"], format!("{}… (40)", &secret[..4]), "{what}");
         let text = repository.blocks(&key);
         assert!(
-            text.contains("own-key") && text.contains("your current key of profile dev"),
+            text.contains("own-key") && text.contains("profile dev (in use)"),
             "{text}"
         );
         assert!(!text.contains(&secret[4..24]), "{text}");
@@ -152,7 +152,7 @@ fn a_key_of_the_environment_is_ones_own() {
         .expect("it runs");
     let (stdout, _) = texts(&output);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout.contains("your current key\n"), "{stdout}");
+    assert!(stdout.contains("a key of yours"), "{stdout}");
 }
 
 #[test]
@@ -185,13 +185,56 @@ fn a_key_that_was_rotated_away_is_named_as_replaced() {
     repository.stage("file", HEXLOWER.encode(old.secret.as_bytes()));
     let finding = is_the_one_of_dev(&repository, "the old secret");
     assert_eq!(finding["access_key_id"], old.id.as_str());
-    assert!(
-        repository
-            .blocks(&old)
-            .contains("your replaced key of profile dev")
-    );
+    assert!(repository.blocks(&old).contains("profile dev (replaced)"));
     repository.stage("file", BASE64.encode(old.id.as_bytes()));
     is_the_one_of_dev(&repository, "the old ID");
+}
+
+#[test]
+fn only_allow_own_lets_a_live_key_pass_and_a_reason_a_dead_one() {
+    let key = Key::random();
+    let repository = with_profile(&key);
+    let line = format!("{} # keyagent:allow it is a test\n", key.secret);
+    repository.stage("file", &line);
+    assert_eq!(repository.scan().status.code(), Some(1));
+    let allowed = |arguments: &[&str]| {
+        let output = repository
+            .command(KEYAGENT)
+            .arg("scan")
+            .args(arguments)
+            .output()
+            .expect("it runs");
+        (output.status.code(), texts(&output).1)
+    };
+    let (code, told) = allowed(&["--staged", "--allow-own"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("1 allowed"), "{told}");
+    // Replaced and made inactive.
+    write_home(&repository, ".aws/credentials", Key::random().ini());
+    let record = |event: &str| {
+        format!(
+            r#"{{"checksum":"0","record":{{"version":2,"rotation":"r","at":"2099-01-01T00:00:00Z",{event}}}}}"#
+        )
+    };
+    let planned = record(&format!(
+        r#""event":"planned","profiles":["dev"],"old_access_key_id":"{}""#,
+        key.id
+    ));
+    let secret = format!(".local/state/keyagent/secrets/{}", key.id);
+    write_home(&repository, &secret, &key.secret);
+    write_home(
+        &repository,
+        ".local/state/keyagent/journal",
+        format!("{planned}\n"),
+    );
+    assert_eq!(allowed(&["--staged"]).0, Some(1));
+    let inactive = record(r#""event":"old-key-inactive""#);
+    write_home(
+        &repository,
+        ".local/state/keyagent/journal",
+        format!("{planned}\n{inactive}\n"),
+    );
+    assert_eq!(allowed(&["--staged"]).0, Some(0));
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) enum Spot {
 pub(super) fn spots(text: &[u8], mut visit: impl FnMut(Spot)) {
     beginnings(text, &mut visit);
     let mut done = 0;
-    let (blocks, tail) = text.as_chunks::<BLOCK>();
+    let (blocks, _) = text.as_chunks::<BLOCK>();
     for (index, block) in blocks.iter().enumerate() {
         if may_be_long(block) {
             long(text, index * BLOCK + UNASKED, &mut done, &mut visit);
