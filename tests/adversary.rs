@@ -13,10 +13,13 @@ const ROUNDS: usize = 3;
 
 /// Characters of base64, each as likely as the others, which those of a regular expression's class are not.
 fn base64(length: usize) -> String {
-    let digits = random(&format!("[0-9a-f]{{{}}}", 2 * length));
-    let bytes = data_encoding::HEXLOWER
-        .decode(digits.as_bytes())
-        .expect("these are digits");
+    // Of a class of two ranges each would be as likely as the other, whatever its length.
+    let nibbles = random(&format!("[a-p]{{{}}}", 2 * length));
+    let bytes: Vec<u8> = nibbles
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| (pair[0] - b'a') << 4 | (pair[1] - b'a'))
+        .collect();
     data_encoding::BASE64.encode(&bytes)[..length].to_owned()
 }
 
