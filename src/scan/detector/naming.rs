@@ -134,8 +134,30 @@ fn surroundings<'a>(text: &'a [u8], range: &Range<usize>) -> (&'a [u8], &'a [u8]
         }
     }
     let behind = &text[range.end..text.len().min(range.end + BEHIND)];
-    let behind = &behind[..memchr::memchr(b'\n', behind).unwrap_or(behind.len())];
-    (&text[from..range.start], behind)
+    (&text[from..range.start], &behind[..end_of_naming(behind)])
+}
+
+/// The end of the line; or of the next one, where that is the name of what this one is the value of, as in a list of
+/// variables whose members are in the order of the alphabet.
+fn end_of_naming(behind: &[u8]) -> usize {
+    let Some(end) = memchr::memchr(b'\n', behind) else {
+        return behind.len();
+    };
+    let next = &behind[end + 1..];
+    let begins = next
+        .iter()
+        .position(u8::is_ascii_alphanumeric)
+        .unwrap_or_default();
+    let is_name = [&b"name"[..], b"key"].iter().any(|word| {
+        next[begins..]
+            .get(..word.len())
+            .is_some_and(|part| part.eq_ignore_ascii_case(word))
+    });
+    if is_name {
+        end + 1 + memchr::memchr(b'\n', next).unwrap_or(next.len())
+    } else {
+        end
+    }
 }
 
 /// Whether a word of `text` is `word` (in lower case): `my_aws`, `myAws`, `MYAWS_`, but not `laws`; a short one must
@@ -215,6 +237,12 @@ mod tests {
             assert_eq!(named(before, ""), Named::Secret, "{before}");
         }
         assert_eq!(named("", " # the secret"), Named::Secret);
+        assert_eq!(
+            named("- value: ", "\n  name: AWS_SECRET_ACCESS_KEY\n"),
+            Named::Secret
+        );
+        assert_eq!(named("- value: ", "\n  path: secret\n"), Named::Not);
+        assert_eq!(named("- value: ", "\n  name: x\n  y: secret\n"), Named::Not);
         for before in ["s3_key = ", "myAws: ", "# aws\nx=", "s3://", "boto3(", "iam: "] {
             assert_eq!(named(before, ""), Named::Near, "{before}");
         }
