@@ -243,7 +243,7 @@ impl Patterns {
     fn add(&mut self, value: u32, text: &[u8]) {
         let needle = self.needle(value, text, Alphabet::Exact, Encoding::Plain);
         self.windows(needle, text);
-        for escape in [url_upper, url_lower, json_slash, json_number, json_number_lower] {
+        for escape in ESCAPES {
             self.escaped_windows(needle, text, escape);
         }
         for shift in 0..3 {
@@ -291,14 +291,17 @@ impl Patterns {
     }
 
     /// The windows that an escape adds.
-    fn escaped_windows(&mut self, needle: u32, text: &[u8], escape: fn(u8, &mut Vec<u8>)) {
+    fn escaped_windows(&mut self, needle: u32, text: &[u8], escape: Escape) {
+        let part = middle(text.len());
+        if text[part.clone()].iter().all(u8::is_ascii_alphanumeric) {
+            return;
+        }
         let mut written = Zeroizing::new(Vec::with_capacity(6 * IN_TABLE));
         // Which character of the text begins at a byte of what is written.
         let mut begins = Vec::with_capacity(6 * IN_TABLE);
-        let part = middle(text.len());
         for offset in part {
             begins.push(Some(offset));
-            escape(text[offset], &mut written);
+            escape.write(text[offset], &mut written);
             begins.resize(written.len(), None);
         }
         for at in 0..(written.len() + 1).saturating_sub(WINDOW) {
@@ -342,35 +345,42 @@ fn base64(text: &[u8], shift: usize) -> Zeroizing<Vec<u8>> {
     encoded
 }
 
-fn is_sign(byte: u8) -> bool {
-    !byte.is_ascii_alphanumeric()
+/// An escape that writes signs with more than themselves.
+#[derive(Clone, Copy)]
+enum Escape {
+    /// `%2F`, with these digits.
+    Url(&'static [u8; 16]),
+    /// `\u002f`, with these digits.
+    JsonNumber(&'static [u8; 16]),
+    /// `\/`.
+    JsonSlash,
 }
 
-fn url_upper(byte: u8, written: &mut Vec<u8>) {
-    escaped(byte, is_sign(byte), b"%", HEXUPPER.encode(&[byte]), written);
-}
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const ESCAPES: [Escape; 5] = [
+    Escape::Url(UPPER),
+    Escape::Url(LOWER),
+    Escape::JsonNumber(UPPER),
+    Escape::JsonNumber(LOWER),
+    Escape::JsonSlash,
+];
 
-fn url_lower(byte: u8, written: &mut Vec<u8>) {
-    escaped(byte, is_sign(byte), b"%", HEXLOWER.encode(&[byte]), written);
-}
-
-fn json_slash(byte: u8, written: &mut Vec<u8>) {
-    escaped(byte, byte == b'/', b"\\", "/".to_owned(), written);
-}
-
-fn json_number(byte: u8, written: &mut Vec<u8>) {
-    escaped(byte, is_sign(byte), b"\\u00", HEXUPPER.encode(&[byte]), written);
-}
-
-fn json_number_lower(byte: u8, written: &mut Vec<u8>) {
-    escaped(byte, is_sign(byte), b"\\u00", HEXLOWER.encode(&[byte]), written);
-}
-
-fn escaped(byte: u8, is_it: bool, before: &[u8], code: String, written: &mut Vec<u8>) {
-    if is_it {
-        written.extend_from_slice(before);
-        written.extend_from_slice(code.as_bytes());
-    } else {
-        written.push(byte);
+impl Escape {
+    fn write(self, byte: u8, written: &mut Vec<u8>) {
+        let number = |digits: &[u8; 16]| [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]];
+        match self {
+            _ if byte.is_ascii_alphanumeric() => written.push(byte),
+            Self::Url(digits) => {
+                written.push(b'%');
+                written.extend(number(digits));
+            }
+            Self::JsonNumber(digits) => {
+                written.extend(b"\\u00");
+                written.extend(number(digits));
+            }
+            Self::JsonSlash if byte == b'/' => written.extend(b"\\/"),
+            Self::JsonSlash => written.push(byte),
+        }
     }
 }
