@@ -205,6 +205,36 @@ pub fn contents(
     }
 }
 
+/// A file at the top of the repository as the index has it, or, where there is no index, HEAD; none where there is no
+/// such file or no repository.
+///
+/// # Errors
+///
+/// When git fails.
+pub fn allow_file(cwd: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    let is_bare = match run(cwd, "rev-parse", &["--is-bare-repository"]) {
+        Ok(answer) => answer.trim_ascii() == b"true",
+        Err(Error::NotARepository) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let revision = if is_bare { "HEAD" } else { "" };
+    let object = format!("{revision}:{name}");
+    match run_quietly(cwd, &["rev-parse", "--verify", "--quiet", &object])? {
+        Some(_) => run(cwd, "cat-file", &["blob", &object]).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The top of the work tree.
+///
+/// # Errors
+///
+/// When there is none, or git fails.
+pub fn top_level(cwd: &Path) -> Result<PathBuf, Error> {
+    let answer = run(cwd, "rev-parse", &["--show-toplevel"])?;
+    path_of(answer.strip_suffix(b"\n").unwrap_or(&answer))
+}
+
 /// One answer of `cat-file --batch`: `OID SP TYPE SP SIZE LF CONTENT LF`, or `OID SP missing LF`.
 fn content(answers: &mut impl BufRead, oid: &ObjectId) -> Result<Option<Vec<u8>>, Error> {
     let mut header = String::new();

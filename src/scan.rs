@@ -139,9 +139,8 @@ impl From<Error> for Problem {
 /// # Errors
 ///
 /// When git cannot say what is staged, or a staged blob is missing.
-pub fn staged(cwd: &Path) -> Result<(Scan, git::Staged), Error> {
+pub fn staged(scanner: &Scanner, cwd: &Path) -> Result<(Scan, git::Staged), Error> {
     let staged = git::staged_blobs(cwd)?;
-    let scanner = Scanner::default();
     let mut scan = Scan::default();
     let mut change = Change::default();
     let oids: Vec<_> = staged.blobs.iter().map(|blob| blob.oid.clone()).collect();
@@ -165,8 +164,8 @@ pub fn staged(cwd: &Path) -> Result<(Scan, git::Staged), Error> {
 /// # Errors
 ///
 /// When it cannot be read to its end.
-pub fn stream(name: &str, reader: impl Read) -> Result<Scan, Error> {
-    let content = Scanner::default().read(reader).map_err(|source| Error::Read {
+pub fn stream(scanner: &Scanner, name: &str, reader: impl Read) -> Result<Scan, Error> {
+    let content = scanner.read(reader).map_err(|source| Error::Read {
         path: name.into(),
         source,
     })?;
@@ -181,8 +180,7 @@ pub fn stream(name: &str, reader: impl Read) -> Result<Scan, Error> {
 /// # Errors
 ///
 /// At the first file or folder that cannot be read.
-pub fn paths(paths: &[PathBuf]) -> Result<Scan, Error> {
-    let scanner = Scanner::default();
+pub fn paths(scanner: &Scanner, paths: &[PathBuf]) -> Result<Scan, Error> {
     let mut scan = Scan::default();
     let mut left: Vec<PathBuf> = paths.iter().rev().cloned().collect();
     while let Some(path) = left.pop() {

@@ -11,12 +11,16 @@
 
 #[cfg(feature = "aws")]
 mod account;
+mod adversary;
+mod allow;
 #[cfg(feature = "aws")]
 mod canary;
 #[cfg(feature = "aws")]
 mod network;
+mod own_keys;
 #[cfg(feature = "aws")]
 mod readers;
+mod report;
 #[cfg(feature = "aws")]
 mod rotate;
 mod scan;

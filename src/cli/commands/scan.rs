@@ -1,15 +1,17 @@
 //! `keyagent scan`: what to look through, and how the result is told. Finds nothing itself.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Format, exit_code, ui};
+use crate::clock;
 use crate::problem::Problem;
 use crate::process::Environment;
-use crate::scan::{self, Scan, report};
+use crate::scan::own_keys::OwnKeys;
+use crate::scan::report::Source;
+use crate::scan::{self, Scanner};
 
-/// How many paths the command that unstages names one by one.
-const NAMED_PATHS: usize = 10;
+mod tell;
 
 /// Look for AWS keys in what is staged, in files or in a stream
 ///
@@ -26,9 +28,8 @@ pub struct Args {
     /// Files, and folders with all that is below them
     #[arg(value_name = "PATH", group = "source")]
     paths: Vec<PathBuf>,
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    tell: tell::Telling,
 }
 
 /// Scans, tells, and gives the exit code.
@@ -36,58 +37,37 @@ pub struct Args {
 /// # Errors
 ///
 /// When something could not be scanned: what was not looked at is never called clean.
-pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
-    let (scan, unstage) = if args.staged {
-        let (scan, staged) = scan::staged(Path::new("."))?;
-        let command = if staged.has_head {
-            "git restore --staged"
-        } else {
-            "git rm --cached"
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let here = Path::new(".");
+    let today = clock::today();
+    let scanner = Scanner::new(OwnKeys::load(environment, Some(today))?).on(today);
+    if args.staged {
+        let (scan, staged) = scan::staged(&scanner, here)?;
+        let paths: HashSet<String> = staged
+            .blobs
+            .iter()
+            .map(|blob| blob.path.to_string_lossy().into_owned())
+            .collect();
+        let source = Source::Staged {
+            unstage: if staged.has_head {
+                "git restore --staged"
+            } else {
+                "git rm --cached"
+            },
+            // git runs hooks at the top, and says in GIT_PREFIX where the person was.
+            is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),
+            is_staged: &|path| paths.contains(path),
         };
-        (scan, Some(command))
+        tell::tell(&args.tell, scan, source, here)
     } else if args.stdin {
-        (scan::stream("<stdin>", io::stdin().lock())?, None)
+        let scan = scan::stream(&scanner, "<stdin>", io::stdin().lock())?;
+        tell::tell(&args.tell, scan, Source::Stream, here)
     } else {
-        (scan::paths(&args.paths)?, None)
-    };
-    match args.format {
-        Format::Json => ui::out(&report::json(&scan).map_err(|error| {
-            Problem::new(
-                "cannot write the report",
-                error.to_string(),
-                "see it as text: --format text",
-            )
-        })?),
-        Format::Text => ui::out(&report::text(&scan)),
+        tell::tell(
+            &args.tell,
+            scan::paths(&scanner, &args.paths)?,
+            Source::Files,
+            here,
+        )
     }
-    if scan.findings.is_empty() {
-        if args.format == Format::Text {
-            ui::note(&report::nothing_found(scan.scanned));
-        }
-        return Ok(exit_code::OK);
-    }
-    if args.format == Format::Text {
-        ui::note(&what_to_do(&scan, unstage));
-    }
-    Ok(exit_code::FOUND)
-}
-
-fn what_to_do(scan: &Scan, unstage: Option<&str>) -> String {
-    let mut text = String::new();
-    if let Some(command) = unstage {
-        let paths = report::paths(scan);
-        text.push_str("\nto go on, take the key out of the commit:\n");
-        for path in paths.iter().take(NAMED_PATHS) {
-            text.push_str(&format!("  {command} -- {}\n", report::shell_word(path)));
-        }
-        if paths.len() > NAMED_PATHS {
-            text.push_str(&format!(
-                "  and so for {} more files\n",
-                paths.len() - NAMED_PATHS
-            ));
-        }
-    }
-    text.push_str("move the key to ~/.aws/credentials, and name its profile instead\n");
-    text.push_str("if it was ever pushed, replace it: keyagent rotate -p PROFILE");
-    text
 }
