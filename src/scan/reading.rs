@@ -11,10 +11,10 @@ use super::detector::{self, Encoding, Match, Rule};
 use super::{Scanner, allow, fingerprint, unpack};
 use crate::access_key::AccessKeyId;
 
-/// How much is searched at a time.
-pub(super) const WINDOW: usize = 1 << 20;
+/// How much is searched at a time; in unit tests less, as are the bounds below, so that every case is met in little time.
+pub(super) const WINDOW: usize = if cfg!(test) { 1 << 17 } else { 1 << 20 };
 /// What is in memory anyway and no longer than this is searched at once.
-const AT_ONCE: usize = 2 << 20;
+const AT_ONCE: usize = 2 * WINDOW;
 /// How much before a value is kept for the words that name it, and for the line it is on.
 const CONTEXT: usize = 8 << 10;
 /// How much behind the beginning of a value must be there: more than the longest session token.
@@ -22,9 +22,9 @@ const AHEAD: usize = 16 << 10;
 /// How much of a line is shown to who looks for markers that allow a key.
 const LINE: usize = 4 << 10;
 /// More findings in one content help no one.
-const MOST_CANDIDATES: usize = 10_000;
+const MOST_CANDIDATES: usize = if cfg!(test) { 1_000 } else { 10_000 };
 /// How many bytes all containers in one content may hold.
-const MOST_UNPACKED: u64 = 64 << 20;
+const MOST_UNPACKED: u64 = if cfg!(test) { 3 << 20 } else { 64 << 20 };
 /// How deep containers may lie in containers.
 const DEEPEST: usize = 3;
 
@@ -447,3 +447,6 @@ impl Place {
         usize::try_from(self.before + at as u64 - self.line_start).map_or(usize::MAX, |bytes| bytes + 1)
     }
 }
+
+#[cfg(test)]
+mod tests;

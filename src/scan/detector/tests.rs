@@ -64,6 +64,10 @@ fn escaped_signs_are_undone() {
     for (written, encoding) in [
         (secret().replace('/', "%2F").replace('+', "%2B"), Encoding::Url),
         (secret().replace('/', "%2f").replace('+', "%2b"), Encoding::Url),
+        (
+            secret().replace('/', "&#x2F;").replace('+', "&#43;"),
+            Encoding::Plain,
+        ),
         (secret().replace('/', "\\/"), Encoding::Json),
         (
             secret().replace('+', "\\u002B").replace('/', "\\u002F"),

@@ -53,6 +53,7 @@ fn entry(unpacker: &mut Unpacker<'_>, reader: &mut dyn BufRead) -> Result<(), Bo
     if is_large {
         size = size_in_extra(&extra).ok_or(Bound::Unreadable)?;
     }
+    let mut is_empty = size == 0;
     let name = String::from_utf8_lossy(&name).into_owned();
     let has_descriptor = flags & HAS_DESCRIPTOR != 0;
     if flags & IS_ENCRYPTED != 0 || !matches!(method, STORED | DEFLATED) {
@@ -65,7 +66,7 @@ fn entry(unpacker: &mut Unpacker<'_>, reader: &mut dyn BufRead) -> Result<(), Bo
         // Without a size nothing tells where the next entry begins.
         return if has_descriptor && size == 0
             || !skip(reader, size)
-            || has_descriptor && !descriptor(reader, size)
+            || has_descriptor && !descriptor(reader, size, size == 0)
         {
             Err(Bound::Unreadable)
         } else {
@@ -75,10 +76,10 @@ fn entry(unpacker: &mut Unpacker<'_>, reader: &mut dyn BufRead) -> Result<(), Bo
     if method == DEFLATED {
         let mut decoder = DeflateDecoder::new(&mut *reader);
         unpacker.entry(&name, &mut decoder)?;
-        size = decoder.total_in();
+        (size, is_empty) = (decoder.total_in(), decoder.total_out() == 0);
     } else if has_descriptor && size == 0 {
         // As it is, it is searched with the container itself; a name that ends in a slash is a folder, which is empty.
-        return if name.ends_with('/') && descriptor(reader, 0) {
+        return if name.ends_with('/') && descriptor(reader, 0, true) {
             Ok(())
         } else {
             Err(Bound::Unreadable)
@@ -91,14 +92,14 @@ fn entry(unpacker: &mut Unpacker<'_>, reader: &mut dyn BufRead) -> Result<(), Bo
             return Err(Bound::Unreadable);
         }
     }
-    if has_descriptor && !descriptor(reader, size) {
+    if has_descriptor && !descriptor(reader, size, is_empty) {
         return Err(Bound::Unreadable);
     }
     Ok(())
 }
 
 /// Reads over the sizes behind an entry, which have four bytes or eight, with a signature before them or without.
-fn descriptor(reader: &mut dyn BufRead, size: u64) -> bool {
+fn descriptor(reader: &mut dyn BufRead, size: u64, is_empty: bool) -> bool {
     let mut first = [0; 4];
     if !fill(reader, &mut first) || first == DESCRIPTOR && !fill(reader, &mut first) {
         return false;
@@ -107,9 +108,9 @@ fn descriptor(reader: &mut dyn BufRead, size: u64) -> bool {
     if !fill(reader, &mut sizes) {
         return false;
     }
-    let [a, b, c, d, e, f, g, h] = sizes;
-    let is_small = u64::from(u32::from_le_bytes([a, b, c, d])) == size && [e, f, g, h] != [0; 4] || size == 0;
-    is_small || skip(reader, if u64::from_le_bytes(sizes) == size { 8 } else { 0 })
+    // A packed size of eight bytes whose upper half is zero, or one of four before an unpacked size of zero.
+    let is_large = sizes[4..] == [0; 4] && !is_empty || size > u64::from(u32::MAX);
+    skip(reader, if is_large { 8 } else { 0 })
 }
 
 /// The packed size in the field 1 of the extra data, behind the unpacked one.
