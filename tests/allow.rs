@@ -48,6 +48,28 @@ fn a_marker_without_a_reason_allows_nothing_and_is_named() {
 }
 
 #[test]
+fn other_scanners_markers_are_honoured_and_counted() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let id = format!("aws_access_key_id = {}", key.id);
+    for content in [
+        format!("{id} # gitleaks:allow\n"),
+        format!("{id} # pragma: allowlist secret\n"),
+        format!("# pragma: allowlist nextline secret\n{id}\n"),
+        format!("{id} # betterleaks:allow\n"),
+        format!("{id} # kingfisher:ignore\n"),
+        format!("{id} # trufflehog:ignore\n"),
+        format!("{id} # secretlint-disable-line\n"),
+        format!("# secretlint-disable-next-line\n{id}\n"),
+        format!("# secretlint-disable\n\n{id}\n\n# secretlint-enable\n"),
+    ] {
+        repository.stage("a", &content);
+        passes(&repository, &["--staged"], ": no keys, 1 allowed");
+    }
+    repository.stage("a", format!("# secretlint-disable\n# secretlint-enable\n{id}\n"));
+    repository.blocks(&key);
+}
+
+#[test]
 fn what_allow_wrote_counts_once_it_is_staged_and_wherever_the_key_moves() {
     let (repository, key) = (Repository::begun(), Key::random());
     repository.stage("a", key.ini());

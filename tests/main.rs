@@ -15,6 +15,7 @@ mod adversary;
 mod allow;
 #[cfg(feature = "aws")]
 mod canary;
+mod corpus;
 #[cfg(feature = "aws")]
 mod network;
 mod own_keys;

@@ -107,3 +107,89 @@ pub fn settle<'a>(
         unread,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::detector::Encoding;
+
+    const TODAY: Date = Date {
+        year: 2026,
+        month: 11,
+        day: 25,
+    };
+
+    fn finding(rule: Rule, is_current: bool) -> Finding {
+        Finding {
+            rule,
+            path: "a.txt".to_owned(),
+            line: 1,
+            column: 1,
+            end_column: 41,
+            commit: None,
+            access_key_id: None,
+            account_id: None,
+            profile: Some("dev".to_owned()),
+            is_current,
+            group: 1,
+            preview: "abcd… (40)".to_owned(),
+            fingerprint: "f".to_owned(),
+            encoding: Encoding::Plain,
+            allowed: Some(Allowed {
+                by: "keyagent:allow",
+                void: None,
+            }),
+        }
+    }
+
+    fn settled(finding: Finding, file: &str, own: OwnKeys) -> Settled {
+        let file = AllowFile::parse(file.as_bytes()).expect("these are entries");
+        let scan = Scan {
+            findings: vec![finding],
+            ..Scan::default()
+        };
+        settle(scan, own, TODAY, |path| (&file, path.to_owned()))
+    }
+
+    #[test]
+    fn nothing_but_the_option_lets_an_own_live_key_pass() {
+        let entry = Entry::value("f", Salt::random(), "mine", TODAY).expect("it has a reason");
+        let file = AllowFile::with("path a.txt mine\n", &[entry]);
+        let live = finding(Rule::OwnKey, true);
+        assert!(!settled(live.clone(), &file, OwnKeys::Block).is_clean());
+        let passed = settled(live, &file, OwnKeys::Pass);
+        assert!(passed.is_clean() && passed.allowed == 1);
+        // A key that was rotated away, or that nobody knows, is like any other.
+        for other in [
+            finding(Rule::OwnKey, false),
+            finding(Rule::SecretAccessKey, false),
+        ] {
+            assert_eq!(settled(other, "", OwnKeys::Block).allowed, 1);
+        }
+    }
+
+    #[test]
+    fn an_entry_of_either_kind_is_enough_and_a_void_marker_is_not() {
+        let unmarked = |void| Finding {
+            allowed: void,
+            ..finding(Rule::SecretAccessKey, false)
+        };
+        let void = Some(Allowed {
+            by: "keyagent:allow",
+            void: Some(Void::NoReason),
+        });
+        let entry = Entry::value("f", Salt::random(), "made up", TODAY).expect("it has a reason");
+        let by_value = AllowFile::with("", &[entry]);
+        assert_eq!(settled(unmarked(None), &by_value, OwnKeys::Block).allowed, 1);
+        assert_eq!(
+            settled(unmarked(None), "path *.txt made up", OwnKeys::Block).allowed,
+            1
+        );
+        assert_eq!(
+            settled(unmarked(void), "path *.md x", OwnKeys::Pass)
+                .findings
+                .len(),
+            1
+        );
+    }
+}

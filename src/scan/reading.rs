@@ -21,6 +21,8 @@ const CONTEXT: usize = 8 << 10;
 const AHEAD: usize = 16 << 10;
 /// How much of a line is shown to who looks for markers that allow a key.
 const LINE: usize = 4 << 10;
+/// How far before a value a block may begin that allows it.
+const BLOCK: usize = 64 << 10;
 /// More findings in one content help no one.
 const MOST_CANDIDATES: usize = if cfg!(test) { 1_000 } else { 10_000 };
 /// How many bytes all containers in one content may hold.
@@ -385,7 +387,7 @@ impl<'s> Pass<'s> {
                 is_current: false,
                 is_live: false,
                 group: 0,
-                fingerprint: fingerprint(found.rule, value),
+                fingerprint: fingerprint(value),
                 encoding: match found.encoding {
                     Encoding::Plain => self.encoding,
                     other @ (Encoding::Utf16
@@ -407,7 +409,9 @@ impl<'s> Pass<'s> {
             let plain = |line: &[u8]| -> Vec<u8> { line.iter().copied().filter(|byte| *byte != 0).collect() };
             return allow::marker(&plain(above), &plain(line), self.scanner.today);
         }
-        allow::marker(above, line, self.scanner.today)
+        allow::marker(above, line, self.scanner.today).or_else(|| {
+            allow::disabled_block(&text[found.range.start.saturating_sub(BLOCK)..found.range.start])
+        })
     }
 }
 

@@ -148,6 +148,60 @@ fn each<'a>(all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
+    use crate::scan::change::Finding;
+    use crate::scan::detector::{Encoding, Rule};
+
+    fn own_key(is_current: bool) -> Settled {
+        Settled {
+            findings: vec![Finding {
+                rule: Rule::OwnKey,
+                path: "a.txt".to_owned(),
+                line: 1,
+                column: 1,
+                end_column: 41,
+                commit: None,
+                access_key_id: None,
+                account_id: None,
+                profile: Some("dev eu".to_owned()),
+                is_current,
+                group: 1,
+                preview: "abcd… (40)".to_owned(),
+                fingerprint: "f".to_owned(),
+                encoding: Encoding::Base64,
+                allowed: None,
+            }],
+            ..Settled::default()
+        }
+    }
+
+    #[test]
+    fn an_own_live_key_is_to_be_rotated_and_cannot_be_allowed() {
+        let live = way_on(&own_key(true), Source::Files);
+        assert!(live.contains("\n  keyagent rotate -p 'dev eu'\n"), "{live}");
+        assert!(
+            live.ends_with("but --allow-own") && !live.contains("--allow \""),
+            "{live}"
+        );
+        let text = crate::scan::report::text(&own_key(true));
+        assert_eq!(
+            text,
+            "a.txt:1:1  own-key  abcd… (40)  profile dev eu (in use)  in base64\n"
+        );
+        let old = way_on(&own_key(false), Source::Files);
+        assert!(
+            old.contains("--allow \"REASON\"") && old.contains("-p PROFILE"),
+            "{old}"
+        );
+    }
+
+    #[test]
+    fn a_commit_is_named_when_it_is_the_only_one() {
+        let mut settled = own_key(false);
+        settled.findings[0].commit = Some("0123456789abcdef".to_owned());
+        let text = way_on(&settled, Source::Commits);
+        assert!(text.contains("  git rebase -i 0123456789ab^\n"), "{text}");
+    }
+
     #[test]
     fn what_lies_in_a_container_is_unstaged_with_it() {
         let is_staged = |path: &str| ["a!b.zip", "c"].contains(&path);
