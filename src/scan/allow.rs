@@ -131,6 +131,7 @@ mod tests {
             account_id: None,
             profile: Some("dev".to_owned()),
             is_current,
+            is_live: is_current,
             group: 1,
             preview: "abcd… (40)".to_owned(),
             fingerprint: "f".to_owned(),

@@ -62,14 +62,14 @@ impl OwnKeys {
         self.known.fingerprints.get_or_init(|| {
             let values = self.known.values.iter().enumerate();
             values
-                .map(|(index, own)| (fingerprint(own.part.rule(), own.value.as_bytes()), index))
+                .map(|(index, own)| (fingerprint(own.value.as_bytes()), index))
                 .collect()
         })
     }
 }
 
 impl Part {
-    /// What the same value is told as when it is nobody's: its fingerprint is the same either way.
+    /// What the same value is told as when it is nobody's.
     fn rule(self) -> Rule {
         match self {
             Self::Id => Rule::AccessKeyId,
