@@ -103,9 +103,11 @@ pub(super) fn begins_as_session_token(value: &[u8]) -> bool {
         .any(|prefix| value.starts_with(prefix))
 }
 
-/// Whether a long value is as random as a token: no hex, no repetition, no placeholder.
+/// Whether a long value is as random as a token: no hex, no words, no repetition, no placeholder. The strings of a
+/// program of Go follow one another without a gap, and hold hundreds of letters.
 pub(super) fn is_random_token(value: &[u8]) -> bool {
     distinct(value) > 24
+        && in_words(value) * 2 < value.len()
         && !value.iter().all(u8::is_ascii_hexdigit)
         && !holds_any(value, &[b"exampl", b"xxxxxx"])
 }
