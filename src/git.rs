@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 
 use crate::problem::Problem;
 
+pub mod configuration;
+
 /// The name of an object: hex, as long as the repository's hash is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectId(String);

@@ -13,6 +13,7 @@
 mod account;
 #[cfg(feature = "aws")]
 mod canary;
+mod hook;
 #[cfg(feature = "aws")]
 mod network;
 #[cfg(feature = "aws")]

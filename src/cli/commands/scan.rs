@@ -39,35 +39,48 @@ pub struct Args {
 pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
     let (scan, unstage) = if args.staged {
         let (scan, staged) = scan::staged(Path::new("."))?;
-        let command = if staged.has_head {
-            "git restore --staged"
-        } else {
-            "git rm --cached"
-        };
-        (scan, Some(command))
+        (scan, Some(unstaging(staged.has_head)))
     } else if args.stdin {
         (scan::stream("<stdin>", io::stdin().lock())?, None)
     } else {
         (scan::paths(&args.paths)?, None)
     };
-    match args.format {
-        Format::Json => ui::out(&report::json(&scan).map_err(|error| {
+    tell(&scan, unstage, args.format)
+}
+
+/// The command that takes a path out of the index.
+pub(super) fn unstaging(has_head: bool) -> &'static str {
+    if has_head {
+        "git restore --staged"
+    } else {
+        "git rm --cached"
+    }
+}
+
+/// Tells what was found and how to go on, and gives the exit code.
+///
+/// # Errors
+///
+/// None in practice.
+pub(super) fn tell(scan: &Scan, unstage: Option<&str>, format: Format) -> Result<u8, Problem> {
+    match format {
+        Format::Json => ui::out(&report::json(scan).map_err(|error| {
             Problem::new(
                 "cannot write the report",
                 error.to_string(),
                 "see it as text: --format text",
             )
         })?),
-        Format::Text => ui::out(&report::text(&scan)),
+        Format::Text => ui::out(&report::text(scan)),
     }
     if scan.findings.is_empty() {
-        if args.format == Format::Text {
+        if format == Format::Text {
             ui::note(&report::nothing_found(scan.scanned));
         }
         return Ok(exit_code::OK);
     }
-    if args.format == Format::Text {
-        ui::note(&what_to_do(&scan, unstage));
+    if format == Format::Text {
+        ui::note(&what_to_do(scan, unstage));
     }
     Ok(exit_code::FOUND)
 }
