@@ -13,6 +13,7 @@ mod global;
 mod install;
 mod managers;
 mod server;
+mod tools;
 
 impl Repository {
     #[track_caller]

@@ -1,12 +1,9 @@
 //! The integration tests: one binary, one file a command.
 
-#![cfg_attr(
-    feature = "aws",
-    expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"),
-    expect(
-        clippy::print_stderr,
-        reason = "making the virtual environment takes a while, and says so"
-    )
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed; making its tools takes a while, and says so"
 )]
 
 #[cfg(feature = "aws")]

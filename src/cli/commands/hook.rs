@@ -148,10 +148,9 @@ fn print_server_hook(environment: &Environment) -> Result<u8, Problem> {
 
 fn install_here(environment: &Environment, is_dry_run: bool) -> Result<u8, Problem> {
     let problem = |error: Error| error.while_doing(INSTALLING);
-    let (places, hooks) = of_this_repository().map_err(problem)?;
-    if let Some(manager) = manager::recognise(&places).map_err(problem)? {
-        return Ok(tell_what_to_add(&manager));
-    }
+    let (places, all) = of_this_repository().map_err(problem)?;
+    let manager = manager::recognise(&places).map_err(problem)?;
+    let hooks = manager.as_ref().map_or(all, |manager| &manager.leaves[..]);
     let program = program(environment).map_err(problem)?;
     let plan = install::plan(&places.hooks, Scope::Repository, hooks, &program).map_err(problem)?;
     let mut own_name = Vec::new();
@@ -181,7 +180,7 @@ fn install_here(environment: &Environment, is_dry_run: bool) -> Result<u8, Probl
             setting.value.display()
         ));
     }
-    Ok(exit_code::OK)
+    Ok(manager.as_ref().map_or(exit_code::OK, tell_what_to_add))
 }
 
 fn install_global(environment: &Environment, is_dry_run: bool) -> Result<u8, Problem> {
@@ -294,11 +293,11 @@ fn tell_what_to_add(manager: &Manager) -> u8 {
         return exit_code::OK;
     }
     ui::note(&format!(
-        "{name} looks after the hooks here, so nothing is installed; add, at the end:"
+        "{name} looks after the hooks here; add this to its files, at the end:"
     ));
     for addition in manager.additions.iter().filter(|addition| !addition.is_there) {
-        let lines: String = addition.lines.lines().map(|line| format!("  {line}\n")).collect();
-        ui::out(&format!("{}:\n{lines}", addition.file.display()));
+        // As it is to stand there, under a comment that names the file.
+        ui::out(&format!("# {}\n{}", addition.file.display(), addition.lines));
     }
     ui::note("then see whether it works: keyagent hook status");
     exit_code::FOUND
@@ -310,7 +309,7 @@ fn tell_what_to_add_to(hooks: &[&Planned]) -> u8 {
     );
     for planned in hooks {
         ui::out(&format!(
-            "{}:\n  keyagent hook run {} \"$@\" || exit\n",
+            "# {}\nkeyagent hook run {} \"$@\" || exit\n",
             planned.path.display(),
             planned.name
         ));
