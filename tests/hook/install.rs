@@ -241,3 +241,27 @@ fn the_trial_says_what_would_happen_and_leaves_nothing() {
         run.stdout
     );
 }
+
+#[test]
+fn the_hooks_call_the_keyagent_on_path_where_a_new_version_will_be() {
+    let repository = Repository::begun();
+    let folder = repository.folder.path().join("bin");
+    fs::create_dir(&folder).unwrap();
+    symlink(KEYAGENT, folder.join("keyagent")).unwrap();
+    let output = repository
+        .command(KEYAGENT)
+        .env("PATH", format!("bin:{}:/usr/bin:/bin", folder.display()))
+        .args(["hook", "install"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{:?}", texts(&output));
+    let hook = repository.path.join(".git/hooks/pre-commit");
+    let calls = |program: &Path| {
+        fs::read_to_string(&hook)
+            .unwrap()
+            .contains(&format!("\nkeyagent='{}'\n", program.display()))
+    };
+    assert!(calls(&folder.join("keyagent")));
+    repository.install_hook();
+    assert!(calls(Path::new(KEYAGENT)));
+}
