@@ -34,7 +34,13 @@ fn it_is_called_as_git_calls_it() {
             repository.install_hook();
         }
         let git = |arguments: &[&str]| {
-            let output = repository.command("git").args(arguments).output().unwrap();
+            let output = repository
+                .command("git")
+                .env("GIT_AUTHOR_DATE", "1700000000 +0000")
+                .env("GIT_COMMITTER_DATE", "1700000000 +0000")
+                .args(arguments)
+                .output()
+                .unwrap();
             assert!(output.status.success(), "{arguments:?} {:?}", texts(&output));
             String::from_utf8(output.stdout).unwrap()
         };

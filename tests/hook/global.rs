@@ -9,7 +9,7 @@ fn gitconfig(repository: &Repository) -> PathBuf {
 #[test]
 fn it_serves_every_repository_and_is_taken_away_to_the_byte() {
     let (repository, key) = (Repository::begun().with_remote(), Key::random());
-    for ending in ["", "[core]\n\teditor = true\n", "[core]\n\teditor = true"] {
+    for ending in ["", "[core]\n\teditor = true\n"] {
         let path = gitconfig(&repository);
         let base = "[user]\nname = A\nemail = a@example.com\n[init]\ndefaultBranch = main\n";
         fs::write(&path, format!("{base}{ending}")).unwrap();
@@ -101,6 +101,8 @@ fn calls(is_installed: bool) -> String {
     let git = |arguments: &[&str]| {
         let output = repository
             .command("git")
+            .env("GIT_AUTHOR_DATE", "1700000000 +0000")
+            .env("GIT_COMMITTER_DATE", "1700000000 +0000")
             .env("GIT_EDITOR", "true")
             .args(arguments)
             .output()
@@ -205,4 +207,22 @@ fn what_makes_repositories_still_works() {
     repository.write("../f/a", key.ini());
     repository.git(&["-C", "../f", "add", "a"]);
     stopped(&repository.try_git(&["-C", "../f", "commit", "-m", "x"]), &key);
+}
+
+#[test]
+fn a_repository_that_is_served_already_is_left_alone() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let ran = repository.folder.path().join("ran");
+    program(
+        &repository.path.join(".git/hooks/pre-commit"),
+        &format!("#!/bin/sh\ntouch '{}'\n", ran.display()),
+    );
+    repository.hook(&["install", "--global"]).exits(0);
+    for arguments in [&["install"][..], &["uninstall"], &["status"]] {
+        let run = repository.hook(arguments).exits(0);
+        assert!(!run.stdout.contains("outdated"), "{}", run.stdout);
+    }
+    repository.stage("a", key.ini());
+    stopped(&repository.try_git(&["commit", "-m", "x"]), &key);
+    assert!(ran.exists());
 }

@@ -134,6 +134,16 @@ fn of_this_repository() -> Result<(Places, &'static [Hook]), Error> {
     Ok((places, hooks))
 }
 
+/// Whether the hooks of a repository are those of `--global`.
+fn is_served_globally(places: &Places, environment: &Environment) -> bool {
+    global_folder(environment).is_ok_and(|folder| {
+        match (places.hooks.canonicalize(), folder.canonicalize()) {
+            (Ok(hooks), Ok(folder)) => hooks == folder,
+            _ => places.hooks == folder,
+        }
+    })
+}
+
 /// Beside the settings.
 fn global_folder(environment: &Environment) -> Result<PathBuf, Error> {
     let settings = if cfg!(windows) {

@@ -1,6 +1,6 @@
 //! `keyagent hook install` and `uninstall`: what was done, or is left to do, in words.
 
-use super::{global_folder, here, of_this_repository, program};
+use super::{global_folder, here, is_served_globally, of_this_repository, program};
 use crate::cli::{exit_code, ui};
 use crate::git::configuration::{self, Setting};
 use crate::hook::install::{self, Done, Planned};
@@ -22,6 +22,13 @@ pub(super) fn print_server_hook(environment: &Environment) -> Result<u8, Problem
 pub(super) fn install_here(environment: &Environment, is_dry_run: bool) -> Result<u8, Problem> {
     let problem = |error: Error| error.while_doing(INSTALLING);
     let (places, all) = of_this_repository().map_err(problem)?;
+    if is_served_globally(&places, environment) {
+        ui::out(&format!(
+            "{} serves this repository already (core.hooksPath)\n",
+            places.hooks.display()
+        ));
+        return Ok(exit_code::OK);
+    }
     let manager = manager::recognise(&places).map_err(problem)?;
     let hooks = manager.as_ref().map_or(all, |manager| &manager.leaves[..]);
     let program = program(environment).map_err(problem)?;
@@ -100,6 +107,11 @@ pub(super) fn uninstall(environment: &Environment, is_global: bool, is_dry_run: 
         )
     } else {
         let (places, hooks) = of_this_repository().map_err(problem)?;
+        if is_served_globally(&places, environment) {
+            ui::out("nothing is installed in this repository alone\n");
+            ui::note("to take the hooks away everywhere: keyagent hook uninstall --global");
+            return Ok(exit_code::OK);
+        }
         (places.hooks, Scope::Repository, hooks)
     };
     let program = program(environment).map_err(problem)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{global_folder, here, of_this_repository, program};
+use super::{global_folder, here, is_served_globally, of_this_repository, program};
 use crate::cli::{Format, exit_code, ui};
 use crate::git::configuration;
 use crate::hook::install::{self, Planned, Present};
@@ -65,10 +65,15 @@ pub(super) fn status(environment: &Environment, is_global: bool, format: Format)
             },
             None => trial::Hooks::Server(&places.hooks),
         });
+        scope = if is_served_globally(&places, environment) {
+            Scope::Global
+        } else {
+            Scope::Repository
+        };
         from = places
             .hooks_path
             .map_or_else(|| "default".to_owned(), |setting| setting.scope);
-        (folder, scope, hooks) = (places.hooks, Scope::Repository, own);
+        (folder, hooks) = (places.hooks, own);
     }
     let trial = trial.map_err(problem)?;
     let plan = install::plan(&folder, scope, hooks, &program).map_err(problem)?;
