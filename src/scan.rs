@@ -1,7 +1,6 @@
 //! Looks for access keys in what git is about to commit, in files, or in a stream, and tells which are new.
 //! Never shows or keeps a secret: a finding holds four characters of it and a fingerprint.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,38 +13,67 @@ use crate::access_key::AccessKeyId;
 use crate::git;
 use crate::problem::Problem;
 
+pub mod allow;
+pub mod change;
 pub mod detector;
+pub mod own_keys;
 pub mod report;
 
-use detector::{Encoding, Match, Rule};
+pub use change::{Bound, Candidate, Change, Content, Counts, Finding, Unread};
 
-/// A key, or a part of one, and where it stands.
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// What it is.
-    pub rule: Rule,
-    /// The path as git has it, or as it was given; bytes that are no UTF-8 are replaced.
-    pub path: String,
-    /// From 1.
-    pub line: usize,
-    /// In bytes of the decoded text, from 1.
-    pub column: usize,
-    /// The commit it is in; none for what is not committed yet.
-    pub commit: Option<String>,
-    /// The key ID itself, or the one beside the secret.
-    pub access_key_id: Option<AccessKeyId>,
-    /// The account inside the key ID.
-    pub account_id: Option<String>,
-    /// The profile of this machine that holds the key, where that is known.
-    pub profile: Option<String>,
-    /// Findings of one number belong to one key.
-    pub group: usize,
-    /// A key ID whole; of a secret the first four characters, an ellipsis and the length.
-    pub preview: String,
-    /// Says whether two findings are the same value, without telling it: 128 bits of SHA-256, in hex.
-    pub fingerprint: String,
-    /// How the value was written.
-    pub encoding: Encoding,
+use allow::Date;
+use detector::{Encoding, Match, Rule};
+use own_keys::OwnKeys;
+
+/// What to look for, and how; shared by threads.
+#[derive(Clone, Debug, Default)]
+pub struct Scanner {
+    own: OwnKeys,
+    today: Option<Date>,
+}
+
+impl Scanner {
+    /// Looks for every AWS key, and for these above all.
+    pub fn new(own: OwnKeys) -> Self {
+        Self { own, today: None }
+    }
+
+    /// The same on a day: a marker that allows a key until an earlier one allows nothing.
+    #[must_use]
+    pub fn on(self, today: Date) -> Self {
+        Self {
+            today: Some(today),
+            ..self
+        }
+    }
+
+    /// All of a content, in chunks.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read to its end.
+    pub fn read(&self, mut reader: impl Read) -> io::Result<Content> {
+        let mut content = Vec::new();
+        reader.read_to_end(&mut content)?;
+        Ok(self.bytes(&content))
+    }
+
+    /// A content that is in memory.
+    pub fn bytes(&self, content: &[u8]) -> Content {
+        let (text, encoding) = detector::decode(content);
+        let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+        let _ = self.own.find(&text);
+        let candidates = detector::detect(&text).into_iter().map(|found| {
+            let above = found.line.checked_sub(2).map_or(&b""[..], |index| lines[index]);
+            let allowed = allow::marker(above, lines[found.line - 1], self.today);
+            candidate(&text, encoding, found, allowed)
+        });
+        Content {
+            bytes: content.len() as u64,
+            candidates: candidates.collect(),
+            unread: Vec::new(),
+        }
+    }
 }
 
 /// How much was looked at.
@@ -64,6 +92,8 @@ pub struct Scan {
     pub scanned: Scanned,
     /// In the order of the paths and of the text.
     pub findings: Vec<Finding>,
+    /// What could not be looked into, and is not to be taken for clean.
+    pub unread: Vec<Unread>,
     groups: usize,
 }
 
@@ -105,22 +135,22 @@ impl From<Error> for Problem {
 /// When git cannot say what is staged, or a staged blob is missing.
 pub fn staged(cwd: &Path) -> Result<(Scan, git::Staged), Error> {
     let staged = git::staged_blobs(cwd)?;
+    let scanner = Scanner::default();
     let mut scan = Scan::default();
+    let mut change = Change::default();
     let oids: Vec<_> = staged.blobs.iter().map(|blob| blob.oid.clone()).collect();
     git::contents(cwd, &oids, git::Missing::IsAnError, |index, content| {
-        scan.look_at(&staged.blobs[index].path.to_string_lossy(), content);
+        let content = scanner.bytes(content);
+        scan.scanned.count(&content);
+        change.add(&staged.blobs[index].path.to_string_lossy(), content);
     })?;
-    if !scan.findings.is_empty() {
-        let mut known = HashSet::new();
+    if !change.is_clean() {
         // An old side that a partial clone has not fetched vouches for nothing.
         git::contents(cwd, &staged.old_sides, git::Missing::IsSkipped, |_, content| {
-            let mut old = Scan::default();
-            old.look_at("", content);
-            known.extend(old.findings.into_iter().map(|finding| finding.fingerprint));
+            change.old_side(scanner.bytes(content));
         })?;
-        scan.findings
-            .retain(|finding| !known.contains(&finding.fingerprint));
     }
+    scan.add(change);
     Ok((scan, staged))
 }
 
@@ -129,14 +159,13 @@ pub fn staged(cwd: &Path) -> Result<(Scan, git::Staged), Error> {
 /// # Errors
 ///
 /// When it cannot be read to its end.
-pub fn stream(name: &str, mut reader: impl Read) -> Result<Scan, Error> {
-    let mut content = Vec::new();
-    reader.read_to_end(&mut content).map_err(|source| Error::Read {
+pub fn stream(name: &str, reader: impl Read) -> Result<Scan, Error> {
+    let content = Scanner::default().read(reader).map_err(|source| Error::Read {
         path: name.into(),
         source,
     })?;
     let mut scan = Scan::default();
-    scan.look_at(name, &content);
+    scan.look_at(name, content);
     Ok(scan)
 }
 
@@ -147,6 +176,7 @@ pub fn stream(name: &str, mut reader: impl Read) -> Result<Scan, Error> {
 ///
 /// At the first file or folder that cannot be read.
 pub fn paths(paths: &[PathBuf]) -> Result<Scan, Error> {
+    let scanner = Scanner::default();
     let mut scan = Scan::default();
     let mut left: Vec<PathBuf> = paths.iter().rev().cloned().collect();
     while let Some(path) = left.pop() {
@@ -165,53 +195,73 @@ pub fn paths(paths: &[PathBuf]) -> Result<Scan, Error> {
                 }
             }
         } else {
-            let mut content = Vec::new();
-            File::open(&path)
-                .and_then(|mut file| file.read_to_end(&mut content))
+            let content = File::open(&path)
+                .and_then(|file| scanner.read(file))
                 .map_err(read_error)?;
-            scan.look_at(&path.to_string_lossy(), &content);
+            scan.look_at(&path.to_string_lossy(), content);
         }
     }
     Ok(scan)
 }
 
-impl Scan {
-    fn look_at(&mut self, path: &str, content: &[u8]) {
-        self.scanned.blobs += 1;
-        self.scanned.bytes += content.len() as u64;
-        let (text, encoding) = detector::decode(content);
-        let matches = detector::detect(&text);
-        let groups = matches.iter().map(|found| found.group + 1).max().unwrap_or(0);
-        self.findings.extend(
-            matches
-                .into_iter()
-                .map(|found| finding(path, &text, encoding, self.groups, found)),
-        );
-        self.groups += groups;
+impl Scanned {
+    /// Counts a content.
+    pub fn count(&mut self, content: &Content) {
+        self.blobs += 1;
+        self.bytes += content.bytes;
     }
 }
 
-fn finding(path: &str, text: &[u8], encoding: Encoding, groups: usize, found: Match) -> Finding {
+impl Scan {
+    /// Counts a content that is a change of its own, and adds what it holds.
+    pub fn look_at(&mut self, path: &str, content: Content) {
+        self.scanned.count(&content);
+        let mut change = Change::default();
+        change.add(path, content);
+        self.add(change);
+    }
+
+    /// Adds what a change holds; its groups get numbers of their own.
+    pub fn add(&mut self, mut change: Change) {
+        self.unread.append(&mut change.unread);
+        let mut findings = change.finish();
+        let before = self.groups;
+        for finding in &mut findings {
+            finding.group += before;
+            self.groups = self.groups.max(finding.group);
+        }
+        self.findings.append(&mut findings);
+    }
+}
+
+fn candidate(text: &[u8], encoding: Encoding, found: Match, allowed: Option<allow::Allowed>) -> Candidate {
     let value = &text[found.range];
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Finding {
+    let finding = Finding {
         rule: found.rule,
-        path: path.to_owned(),
+        path: String::new(),
         line: found.line,
         column: found.column,
+        end_column: found.column + value.len(),
         commit: None,
         account_id: found.access_key_id.as_ref().and_then(AccessKeyId::account_id),
         access_key_id: found.access_key_id,
         profile: None,
-        group: groups + found.group + 1,
+        is_current: false,
+        group: 0,
         preview: match found.rule {
             Rule::AccessKeyId => shown(value),
-            Rule::SecretAccessKey | Rule::SessionToken => {
+            Rule::SecretAccessKey | Rule::SessionToken | Rule::OwnKey => {
                 format!("{}… ({})", shown(&value[..4]), value.len())
             }
         },
         fingerprint: fingerprint(found.rule, value),
         encoding,
+        allowed,
+    };
+    Candidate {
+        counts: Counts::Always,
+        finding,
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Rule {
     SecretAccessKey,
     /// The token that comes with a temporary key.
     SessionToken,
+    /// A part of a key that a profile of this machine holds, known by its value.
+    OwnKey,
 }
 
 impl Rule {
@@ -39,6 +41,7 @@ impl Rule {
             Self::AccessKeyId => "access-key-id",
             Self::SecretAccessKey => "secret-access-key",
             Self::SessionToken => "session-token",
+            Self::OwnKey => "own-key",
         }
     }
 }
@@ -52,6 +55,18 @@ pub enum Encoding {
     /// UTF-16 with a byte order mark, as PowerShell's `>` writes it.
     #[serde(rename = "utf-16")]
     Utf16,
+    /// In base64, as Kubernetes keeps its secrets; also what lies in a container.
+    #[serde(rename = "base64")]
+    Base64,
+    /// With percent signs, as in a URL.
+    #[serde(rename = "url")]
+    Url,
+    /// With backslashes, as in a JSON string.
+    #[serde(rename = "json")]
+    Json,
+    /// As hexadecimal digits.
+    #[serde(rename = "hex")]
+    Hex,
 }
 
 /// One value in the text.
@@ -111,7 +126,7 @@ pub fn detect(text: &[u8]) -> Vec<Match> {
             range: &range,
         };
         let is_key = match rule {
-            Rule::AccessKeyId => true,
+            Rule::AccessKeyId | Rule::OwnKey => true,
             Rule::SecretAccessKey => {
                 near.is_some() || named.holds_any(&["secret", "aws", "access_key", "access-key", "accesskey"])
             }
@@ -136,7 +151,7 @@ pub fn detect(text: &[u8]) -> Vec<Match> {
             Rule::AccessKeyId => std::str::from_utf8(&text[range.clone()])
                 .ok()
                 .and_then(|id| AccessKeyId::parse(id).ok()),
-            Rule::SecretAccessKey | Rule::SessionToken => near.cloned(),
+            Rule::SecretAccessKey | Rule::SessionToken | Rule::OwnKey => near.cloned(),
         };
         let known = access_key_id
             .as_ref()
