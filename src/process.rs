@@ -31,6 +31,11 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The names of all that are set.
+    pub fn names(&self) -> impl Iterator<Item = &OsStr> {
+        self.variables.keys().map(OsString::as_os_str)
+    }
+
     /// A variable's value as text; one that is not UTF-8 counts as unset.
     pub fn get_str(&self, name: &str) -> Option<&str> {
         self.get(name)?.to_str()

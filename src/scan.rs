@@ -1,9 +1,8 @@
 //! Looks for access keys in what git is about to commit, in files, or in a stream, and tells which are new.
 //! Never shows or keeps a secret: a finding holds four characters of it and a fingerprint.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -18,6 +17,7 @@ pub mod change;
 pub mod detector;
 pub mod own_keys;
 pub mod report;
+pub mod source;
 
 pub use change::{Bound, Candidate, Change, Content, Counts, Finding, Unread};
 
@@ -124,84 +124,6 @@ impl From<Error> for Problem {
             ),
         }
     }
-}
-
-/// What is staged in a repository and not in HEAD, or in a merge in no parent.
-///
-/// A value that an old side of the same change had already is not new: moving it, or editing beside it, passes.
-///
-/// # Errors
-///
-/// When git cannot say what is staged, or a staged blob is missing.
-pub fn staged(cwd: &Path) -> Result<(Scan, git::Staged), Error> {
-    let staged = git::staged_blobs(cwd)?;
-    let scanner = Scanner::default();
-    let mut scan = Scan::default();
-    let mut change = Change::default();
-    let oids: Vec<_> = staged.blobs.iter().map(|blob| blob.oid.clone()).collect();
-    git::contents(cwd, &oids, git::Missing::IsAnError, |index, content| {
-        let content = scanner.bytes(content);
-        scan.scanned.count(&content);
-        change.add(&staged.blobs[index].path.to_string_lossy(), content);
-    })?;
-    if !change.is_clean() {
-        // An old side that a partial clone has not fetched vouches for nothing.
-        git::contents(cwd, &staged.old_sides, git::Missing::IsSkipped, |_, content| {
-            change.old_side(scanner.bytes(content));
-        })?;
-    }
-    scan.add(change);
-    Ok((scan, staged))
-}
-
-/// All of a stream; `name` stands for its path.
-///
-/// # Errors
-///
-/// When it cannot be read to its end.
-pub fn stream(name: &str, reader: impl Read) -> Result<Scan, Error> {
-    let content = Scanner::default().read(reader).map_err(|source| Error::Read {
-        path: name.into(),
-        source,
-    })?;
-    let mut scan = Scan::default();
-    scan.look_at(name, content);
-    Ok(scan)
-}
-
-/// Files, and the files below folders, in the order of their names. Links are followed only where they were typed,
-/// and `.git` is left out below a folder.
-///
-/// # Errors
-///
-/// At the first file or folder that cannot be read.
-pub fn paths(paths: &[PathBuf]) -> Result<Scan, Error> {
-    let scanner = Scanner::default();
-    let mut scan = Scan::default();
-    let mut left: Vec<PathBuf> = paths.iter().rev().cloned().collect();
-    while let Some(path) = left.pop() {
-        let read_error = |source| Error::Read {
-            path: path.clone(),
-            source,
-        };
-        if path.is_dir() {
-            let entries: Result<Vec<_>, io::Error> = std::fs::read_dir(&path).map_err(read_error)?.collect();
-            let mut entries = entries.map_err(read_error)?;
-            entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
-            for entry in entries {
-                let kind = entry.file_type().map_err(read_error)?;
-                if entry.file_name() != ".git" && (kind.is_dir() || kind.is_file()) {
-                    left.push(entry.path());
-                }
-            }
-        } else {
-            let content = File::open(&path)
-                .and_then(|file| scanner.read(file))
-                .map_err(read_error)?;
-            scan.look_at(&path.to_string_lossy(), content);
-        }
-    }
-    Ok(scan)
 }
 
 impl Scanned {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, failure, git, not_started, path_of, run};
+use super::{Error, git, not_started, path_of, succeeded};
 
 /// Where a setting of git stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,10 +75,7 @@ pub fn set_users_hooks_path(cwd: &Path, folder: &Path) -> Result<(), Error> {
         .arg(folder)
         .output()
         .map_err(not_started)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(failure("config", &String::from_utf8_lossy(&output.stderr)))
+    succeeded("config", output).map(drop)
 }
 
 /// Takes core.hooksPath out of the user's file.
@@ -101,10 +98,7 @@ pub fn is_tracked(top: &Path, folder: &Path) -> Result<bool, Error> {
         .arg(folder)
         .output()
         .map_err(not_started)?;
-    if output.status.success() {
-        return Ok(!output.stdout.is_empty());
-    }
-    Err(failure("ls-files", &String::from_utf8_lossy(&output.stderr)))
+    succeeded("ls-files", output).map(|files| !files.is_empty())
 }
 
 fn hooks_path(cwd: &Path, scope: &[&str]) -> Result<Option<Setting>, Error> {
@@ -128,8 +122,13 @@ fn hooks_path(cwd: &Path, scope: &[&str]) -> Result<Option<Setting>, Error> {
         }
         // Not set; git has also no other word for a file of that scope that is not there.
         Some(1) => Ok(None),
-        _ => Err(failure("config", &String::from_utf8_lossy(&output.stderr))),
+        _ => succeeded("config", output).map(|_| None),
     }
+}
+
+fn run(cwd: &Path, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+    let output = git(cwd).arg(command).args(arguments).output();
+    succeeded(command, output.map_err(not_started)?)
 }
 
 fn line(mut answer: Vec<u8>) -> Vec<u8> {

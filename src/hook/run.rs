@@ -1,12 +1,14 @@
-//! What a hook has to look through, from its arguments and its standard input. Decides; reads nothing and scans nothing.
+//! What a hook has to look through, from its arguments and its standard input.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::git::{Reached, Repository};
 use crate::hook::Hook;
 use crate::problem::Problem;
 use crate::process::Environment;
+use crate::scan::{Scan, Scanner, source};
 
 /// What is to be scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,17 +45,41 @@ pub enum Known {
 }
 
 impl Pushed {
-    /// As `git rev-list` takes it. Revisions of the other side that are not here are left out by `exists`.
-    pub fn revisions(&self, exists: impl Fn(&str) -> bool) -> Vec<String> {
-        let mut words: Vec<String> = self.tips.iter().cloned().collect();
-        words.push("--not".to_owned());
-        words.extend(self.theirs.iter().filter(|oid| exists(oid)).cloned());
-        match &self.known {
-            Known::Nothing => {}
-            Known::Remote(name) => words.push(format!("--remotes={name}")),
-            Known::AllReferences => words.push("--all".to_owned()),
+    /// Scans it.
+    ///
+    /// # Errors
+    ///
+    /// When something of it cannot be read.
+    pub fn scan(
+        &self,
+        scanner: &Scanner,
+        cwd: &Path,
+        environment: &Environment,
+    ) -> Result<Scan, crate::scan::Error> {
+        if self.tips.is_empty() {
+            return Ok(Scan::default());
         }
-        words
+        let repository = Repository::open(cwd, environment)?;
+        let tips: Vec<&str> = self.tips.iter().map(String::as_str).collect();
+        let theirs: Vec<&str> = self.theirs.iter().map(String::as_str).collect();
+        let known = self.known.word();
+        let reached = Reached {
+            tips: &tips,
+            theirs: &theirs,
+            known: known.as_deref(),
+        };
+        source::pushed(scanner, &repository, reached)
+    }
+}
+
+impl Known {
+    /// As `git rev-list` takes it.
+    fn word(&self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Remote(name) => Some(format!("--remotes={name}")),
+            Self::AllReferences => Some("--all".to_owned()),
+        }
     }
 }
 
@@ -197,10 +223,10 @@ mod tests {
             "refs/heads/a {A} refs/heads/a {B}\n(delete) {ZERO} refs/heads/b {A}\nHEAD {B} refs/heads/c {ZERO}\n"
         );
         let pushed = pushed(Hook::PrePush, &["origin", "git@host:x"], &input);
-        assert_eq!(
-            pushed.revisions(|oid| oid != A),
-            [A, B, "--not", B, "--remotes=origin"]
-        );
+        let oids = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+        assert_eq!(oids(&pushed.tips), [A, B]);
+        assert_eq!(oids(&pushed.theirs), [A, B]);
+        assert_eq!(pushed.known.word().as_deref(), Some("--remotes=origin"));
     }
 
     #[test]
@@ -217,7 +243,8 @@ mod tests {
     #[test]
     fn a_server_knows_all_it_has() {
         let pushed = pushed(Hook::PreReceive, &[], &format!("{ZERO} {A} refs/tags/\u{e4}\n"));
-        assert_eq!(pushed.revisions(|_| true), [A, "--not", "--all"]);
+        assert!(pushed.tips.contains(A) && pushed.theirs.is_empty());
+        assert_eq!(pushed.known.word().as_deref(), Some("--all"));
     }
 
     #[test]

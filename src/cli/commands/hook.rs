@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Format;
 use crate::git::configuration::{self, Places};
-use crate::hook::run::{Pushed, Work};
+use crate::hook::run::Work;
 use crate::hook::script;
 use crate::hook::{self, Error, Hook};
 use crate::problem::Problem;
 use crate::process::{self, Environment};
-use crate::scan::{self, Scan};
+use crate::scan::own_keys::OwnKeys;
+use crate::scan::{Scanner, source};
 
 mod install;
 mod status;
@@ -179,49 +180,14 @@ fn run_hook(args: &Run, environment: &Environment) -> Result<u8, Problem> {
         })?;
     }
     let work = hook::run::work(args.hook, &args.arguments, &input, environment)?;
+    let scanner = Scanner::new(OwnKeys::none());
     let (scan, unstage) = match work {
         Work::Staged => {
-            let (scan, staged) = scan::staged(here())?;
+            let (scan, staged) = source::staged(&scanner, here(), environment)?;
             (scan, Some(super::scan::unstaging(staged.has_head)))
         }
-        Work::Message(file) => (scan_message(&file)?, None),
-        Work::Pushed(pushed) => (scan_pushed(&pushed)?, None),
+        Work::Message(file) => (source::message(&scanner, &file, here(), environment)?, None),
+        Work::Pushed(pushed) => (pushed.scan(&scanner, here(), environment)?, None),
     };
     super::scan::tell(&scan, unstage, Format::Text)
-}
-
-fn scan_message(file: &Path) -> Result<Scan, scan::Error> {
-    let opened = std::fs::File::open(file).map_err(|source| scan::Error::Read {
-        path: file.to_owned(),
-        source,
-    })?;
-    scan::stream("<commit message>", opened)
-}
-
-fn scan_pushed(pushed: &Pushed) -> Result<Scan, scan::Error> {
-    let git = |arguments: &[String]| {
-        std::process::Command::new("git")
-            .args(arguments)
-            .output()
-            .expect("for now")
-    };
-    let exists = |oid: &str| {
-        git(&["cat-file".into(), "-e".into(), oid.to_owned()])
-            .status
-            .success()
-    };
-    let mut words: Vec<String> = ["log", "-p", "-m", "--root", "--format=%B"]
-        .map(str::to_owned)
-        .to_vec();
-    words.extend(pushed.revisions(exists));
-    let mut text = if pushed.tips.is_empty() {
-        Vec::new()
-    } else {
-        git(&words).stdout
-    };
-    for tip in &pushed.tips {
-        text.extend(git(&["cat-file".into(), "-p".into(), tip.clone()]).stdout);
-        text.extend(git(&["show".into(), tip.clone()]).stdout);
-    }
-    scan::stream("<push>", &text[..])
 }

@@ -4,14 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Format, exit_code, ui};
+use crate::git::Repository;
 use crate::problem::Problem;
 use crate::process::Environment;
-use crate::scan::{self, Scan, report};
+use crate::scan::own_keys::OwnKeys;
+use crate::scan::source::{self, Ignored, Progress, Reach};
+use crate::scan::{Scan, Scanner, report};
 
 /// How many paths the command that unstages names one by one.
 const NAMED_PATHS: usize = 10;
 
-/// Look for AWS keys in what is staged, in files or in a stream
+/// Look for AWS keys in what is staged, in files, in commits or in a stream
 ///
 /// Exits 0 when there are none, 1 when there are, and 2 when something could not be scanned.
 #[derive(Debug, clap::Args)]
@@ -20,12 +23,33 @@ pub struct Args {
     /// Look through what git would commit now
     #[arg(long, group = "source")]
     staged: bool,
+    /// Look through what commits changed, and their messages: A..B, or any words that git log takes
+    #[arg(
+        long,
+        value_name = "REVISION",
+        num_args = 1,
+        allow_hyphen_values = true,
+        group = "source"
+    )]
+    commits: Vec<String>,
+    /// Look through all that the repository has ever held: every branch, tag and stash
+    #[arg(long, group = "source")]
+    history: bool,
+    /// And through what nothing refers to any more
+    #[arg(long, requires = "history")]
+    all_objects: bool,
     /// Look through standard input
     #[arg(long, group = "source")]
     stdin: bool,
+    /// Look through a commit message, without what git drops from it
+    #[arg(long, value_name = "FILE", group = "source")]
+    message: Option<PathBuf>,
     /// Files, and folders with all that is below them
     #[arg(value_name = "PATH", group = "source")]
     paths: Vec<PathBuf>,
+    /// Read the files too that .gitignore and its kind name
+    #[arg(long, requires = "paths")]
+    no_ignore: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -36,15 +60,9 @@ pub struct Args {
 /// # Errors
 ///
 /// When something could not be scanned: what was not looked at is never called clean.
-pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
-    let (scan, unstage) = if args.staged {
-        let (scan, staged) = scan::staged(Path::new("."))?;
-        (scan, Some(unstaging(staged.has_head)))
-    } else if args.stdin {
-        (scan::stream("<stdin>", io::stdin().lock())?, None)
-    } else {
-        (scan::paths(&args.paths)?, None)
-    };
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let scanner = Scanner::new(OwnKeys::none());
+    let (scan, unstage) = scanned(args, &scanner, environment)?;
     tell(&scan, unstage, args.format)
 }
 
@@ -83,6 +101,54 @@ pub(super) fn tell(scan: &Scan, unstage: Option<&str>, format: Format) -> Result
         ui::note(&what_to_do(scan, unstage));
     }
     Ok(exit_code::FOUND)
+}
+
+/// What was found, and, where it is staged, the command that unstages.
+fn scanned(
+    args: &Args,
+    scanner: &Scanner,
+    environment: &Environment,
+) -> Result<(Scan, Option<&'static str>), Problem> {
+    let here = Path::new(".");
+    let scan = if args.staged {
+        let (scan, staged) = source::staged(scanner, here, environment)?;
+        return Ok((scan, Some(unstaging(staged.has_head))));
+    } else if !args.commits.is_empty() {
+        let words: Vec<&str> = args
+            .commits
+            .iter()
+            .flat_map(|words| words.split_ascii_whitespace())
+            .collect();
+        source::commits(scanner, &Repository::open(here, environment)?, &words)?
+    } else if args.history {
+        let reach = if args.all_objects {
+            Reach::AllObjects
+        } else {
+            Reach::References
+        };
+        let bar = Bar(ui::Bar::new("scanning", "objects"));
+        source::history(scanner, &Repository::open(here, environment)?, reach, &bar)?
+    } else if let Some(file) = &args.message {
+        source::message(scanner, file, here, environment)?
+    } else if args.stdin {
+        source::stream(scanner, "<stdin>", io::stdin().lock())?
+    } else {
+        let ignored = if args.no_ignore {
+            Ignored::IsRead
+        } else {
+            Ignored::IsSkipped
+        };
+        source::paths(scanner, &args.paths, ignored)?
+    };
+    Ok((scan, None))
+}
+
+struct Bar(ui::Bar);
+
+impl Progress for Bar {
+    fn looked_at(&self, done: u64, all: u64) {
+        self.0.show(done, all);
+    }
 }
 
 fn what_to_do(scan: &Scan, unstage: Option<&str>) -> String {
