@@ -128,12 +128,7 @@ impl Repository {
     }
 
     fn run(&self, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
-        let output = git(&self.cwd)
-            .arg(command)
-            .args(arguments)
-            .output()
-            .map_err(not_started)?;
-        succeeded(command, output)
+        run(&self.cwd, command, arguments)
     }
 
     /// Commits whose parents were never fetched.
@@ -154,6 +149,50 @@ impl Repository {
                 .any(|file| Path::new(&file.file_name()).extension() == Some("promisor".as_ref()))
         })
     }
+}
+
+/// A file at the top of the repository as the index has it, or, where there is no index, HEAD; none where there is no
+/// such file or no repository.
+///
+/// # Errors
+///
+/// When git fails.
+pub fn allow_file(cwd: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    let is_bare = match run(cwd, "rev-parse", &["--is-bare-repository"]) {
+        Ok(answer) => answer.trim_ascii() == b"true",
+        Err(Error::NotARepository) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let revision = if is_bare { "HEAD" } else { "" };
+    let object = format!("{revision}:{name}");
+    let output = git(cwd)
+        .args(["rev-parse", "--verify", "--quiet", &object])
+        .output()
+        .map_err(not_started)?;
+    if output.status.code() == Some(1) {
+        return Ok(None);
+    }
+    succeeded("rev-parse", output)?;
+    run(cwd, "cat-file", &["blob", &object]).map(Some)
+}
+
+/// The top of the work tree.
+///
+/// # Errors
+///
+/// When there is none, or git fails.
+pub fn top_level(cwd: &Path) -> Result<PathBuf, Error> {
+    let answer = run(cwd, "rev-parse", &["--show-toplevel"])?;
+    path_of(answer.strip_suffix(b"\n").unwrap_or(&answer))
+}
+
+fn run(cwd: &Path, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+    let output = git(cwd)
+        .arg(command)
+        .args(arguments)
+        .output()
+        .map_err(not_started)?;
+    succeeded(command, output)
 }
 
 /// The one question whose answer every other needs; git thinks about it while others are asked.

@@ -29,7 +29,6 @@ pub mod access_key;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod cli;
-#[cfg(feature = "aws")]
 pub mod clock;
 pub mod credentials;
 #[cfg(feature = "aws")]

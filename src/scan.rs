@@ -3,26 +3,29 @@
 
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::access_key::AccessKeyId;
 use crate::git;
 use crate::problem::Problem;
 
 pub mod allow;
 pub mod change;
+mod decode;
 pub mod detector;
 pub mod own_keys;
+mod reading;
 pub mod report;
 pub mod source;
+mod unpack;
 
 pub use change::{Bound, Candidate, Change, Content, Counts, Finding, Unread};
 
 use allow::Date;
-use detector::{Encoding, Match, Rule};
+use detector::Rule;
 use own_keys::OwnKeys;
 
 /// What to look for, and how; shared by threads.
@@ -30,12 +33,16 @@ use own_keys::OwnKeys;
 pub struct Scanner {
     own: OwnKeys,
     today: Option<Date>,
+    buffers: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Scanner {
     /// Looks for every AWS key, and for these above all.
     pub fn new(own: OwnKeys) -> Self {
-        Self { own, today: None }
+        Self {
+            own,
+            ..Self::default()
+        }
     }
 
     /// The same on a day: a marker that allows a key until an earlier one allows nothing.
@@ -47,31 +54,30 @@ impl Scanner {
         }
     }
 
-    /// All of a content, in chunks.
+    /// All of a content, in chunks: what is in memory of it at a time is bounded, whatever its size.
     ///
     /// # Errors
     ///
     /// When it cannot be read to its end.
     pub fn read(&self, mut reader: impl Read) -> io::Result<Content> {
-        let mut content = Vec::new();
-        reader.read_to_end(&mut content)?;
-        Ok(self.bytes(&content))
+        reading::read(self, &mut reader)
     }
 
     /// A content that is in memory.
     pub fn bytes(&self, content: &[u8]) -> Content {
-        let (text, encoding) = detector::decode(content);
-        let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-        let _ = self.own.find(&text);
-        let candidates = detector::detect(&text).into_iter().map(|found| {
-            let above = found.line.checked_sub(2).map_or(&b""[..], |index| lines[index]);
-            let allowed = allow::marker(above, lines[found.line - 1], self.today);
-            candidate(&text, encoding, found, allowed)
-        });
-        Content {
-            bytes: content.len() as u64,
-            candidates: candidates.collect(),
-            unread: Vec::new(),
+        reading::bytes(self, content)
+    }
+
+    /// A buffer of one window, used before or new.
+    fn buffer(&self) -> Vec<u8> {
+        let used = self.buffers.lock().ok().and_then(|mut buffers| buffers.pop());
+        used.unwrap_or_else(|| vec![0; reading::WINDOW])
+    }
+
+    /// Keeps a buffer for the next content: asking the system for memory takes longer than searching a small file.
+    fn give_back(&self, buffer: Vec<u8>) {
+        if let Ok(mut buffers) = self.buffers.lock() {
+            buffers.push(buffer);
         }
     }
 }
@@ -153,37 +159,6 @@ impl Scan {
             self.groups = self.groups.max(finding.group);
         }
         self.findings.append(&mut findings);
-    }
-}
-
-fn candidate(text: &[u8], encoding: Encoding, found: Match, allowed: Option<allow::Allowed>) -> Candidate {
-    let value = &text[found.range];
-    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let finding = Finding {
-        rule: found.rule,
-        path: String::new(),
-        line: found.line,
-        column: found.column,
-        end_column: found.column + value.len(),
-        commit: None,
-        account_id: found.access_key_id.as_ref().and_then(AccessKeyId::account_id),
-        access_key_id: found.access_key_id,
-        profile: None,
-        is_current: false,
-        group: 0,
-        preview: match found.rule {
-            Rule::AccessKeyId => shown(value),
-            Rule::SecretAccessKey | Rule::SessionToken | Rule::OwnKey => {
-                format!("{}… ({})", shown(&value[..4]), value.len())
-            }
-        },
-        fingerprint: fingerprint(found.rule, value),
-        encoding,
-        allowed,
-    };
-    Candidate {
-        counts: Counts::Always,
-        finding,
     }
 }
 

@@ -8,18 +8,24 @@
 
 #[cfg(feature = "aws")]
 mod account;
+mod adversary;
+mod allow;
 #[cfg(feature = "aws")]
 mod canary;
 mod hook;
 #[cfg(feature = "aws")]
 mod network;
+mod own_keys;
 #[cfg(feature = "aws")]
 mod readers;
+mod report;
 #[cfg(feature = "aws")]
 mod rotate;
 mod scan;
 #[cfg(feature = "aws")]
 mod shapes;
+mod sources;
+mod staged;
 #[cfg(feature = "aws")]
 mod status;
 #[cfg_attr(

@@ -1,13 +1,18 @@
 //! Puts together what belongs together in one change: the ID, secret and token of a key, in whatever files they stand.
 //! Never reads a content itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::Serialize;
 
 use super::allow::Allowed;
 use super::detector::{Encoding, Rule};
 use crate::access_key::AccessKeyId;
+
+/// How many lines from a key ID a value stands beside it.
+const BESIDE_LINES: usize = 8;
+/// How many bytes, where a line is long.
+const BESIDE_COLUMNS: usize = 1024;
 
 /// A key, or a part of one, and where it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -35,6 +40,9 @@ pub struct Finding {
     /// Whether `profile` holds it now, and not only once.
     #[serde(skip)]
     pub is_current: bool,
+    /// Whether AWS may accept it still, as far as this machine knows: only `--allow-own` lets it pass.
+    #[serde(skip)]
+    pub is_live: bool,
     /// Findings of one number belong to one key.
     pub group: usize,
     /// A key ID whole; of a secret the first four characters, an ellipsis and the length.
@@ -64,6 +72,8 @@ pub enum Counts {
     Always,
     /// It only looks like a secret: a key ID must be in the same change.
     WithAccessKeyId,
+    /// It might be words as well: a key ID must stand near it.
+    BesideAccessKeyId,
 }
 
 /// What one content holds.
@@ -141,25 +151,197 @@ impl Change {
     pub fn is_clean(&self) -> bool {
         !self.candidates.iter().any(|candidate| match candidate.counts {
             Counts::Always => true,
-            Counts::WithAccessKeyId => false,
+            Counts::WithAccessKeyId | Counts::BesideAccessKeyId => false,
         })
     }
 
     /// What is found, in the order in which it was added; groups are numbered from 1.
+    ///
+    /// Takes linear time: each candidate looks at its neighbours only.
     pub fn finish(self) -> Vec<Finding> {
-        let mut groups: HashMap<Option<AccessKeyId>, usize> = HashMap::new();
-        let known = self.known;
-        self.candidates
-            .into_iter()
-            .filter(|candidate| {
-                candidate.counts == Counts::Always && !known.contains(&candidate.finding.fingerprint)
-            })
-            .map(|candidate| {
-                let mut finding = candidate.finding;
-                let next = groups.len() + 1;
-                finding.group = *groups.entry(finding.access_key_id.clone()).or_insert(next);
-                finding
-            })
-            .collect()
+        let mut findings = counting(self.candidates);
+        pair_within_files(&mut findings);
+        pair_across_files(&mut findings);
+        findings.retain(|finding| !self.known.contains(&finding.fingerprint));
+        number_groups(&mut findings);
+        findings
     }
 }
+
+/// Whether a finding is a key ID by itself.
+fn is_id(finding: &Finding) -> bool {
+    match finding.rule {
+        Rule::AccessKeyId => finding.access_key_id.is_some(),
+        // Of one's own secret the ID is known too; only an ID is shown whole.
+        Rule::OwnKey => {
+            let id = finding.access_key_id.as_ref();
+            id.is_some_and(|id| id.as_str() == finding.preview)
+        }
+        Rule::SecretAccessKey | Rule::SessionToken => false,
+    }
+}
+
+/// The candidates that are findings, with the key IDs around them.
+fn counting(candidates: Vec<Candidate>) -> Vec<Finding> {
+    let has_id = candidates.iter().any(|candidate| is_id(&candidate.finding));
+    let beside = |from: &Finding, to: Option<&Finding>| {
+        to.is_some_and(|to| {
+            from.path == to.path
+                && from.line.abs_diff(to.line) <= BESIDE_LINES
+                && (from.line != to.line || from.column.abs_diff(to.column) <= BESIDE_COLUMNS)
+        })
+    };
+    // The nearest ID before and behind each.
+    let mut before = Vec::with_capacity(candidates.len());
+    let mut last = None;
+    for (index, candidate) in candidates.iter().enumerate() {
+        before.push(last);
+        if is_id(&candidate.finding) {
+            last = Some(index);
+        }
+    }
+    let mut counts = vec![false; candidates.len()];
+    let mut next = None;
+    for (index, candidate) in candidates.iter().enumerate().rev() {
+        let finding = &candidate.finding;
+        let at = |index: Option<usize>| index.map(|index: usize| &candidates[index].finding);
+        counts[index] = match candidate.counts {
+            Counts::Always => true,
+            Counts::WithAccessKeyId => has_id,
+            Counts::BesideAccessKeyId => beside(finding, at(before[index])) || beside(finding, at(next)),
+        };
+        if is_id(finding) {
+            next = Some(index);
+        }
+    }
+    let mut counts = counts.into_iter();
+    candidates
+        .into_iter()
+        .filter(|_| counts.next().unwrap_or_default())
+        .map(|candidate| candidate.finding)
+        .collect()
+}
+
+/// What takes an ID at most once: each key has one secret and one token.
+#[derive(Default)]
+struct Claims(HashSet<(AccessKeyId, Rule)>);
+
+impl Claims {
+    fn is_free(&self, id: &AccessKeyId, rule: Rule) -> bool {
+        !self.0.contains(&(id.clone(), rule))
+    }
+
+    fn claim(&mut self, id: &AccessKeyId, rule: Rule) {
+        self.0.insert((id.clone(), rule));
+    }
+}
+
+/// Gives each secret and token the ID before it that has none yet, or else the one behind it; or else the nearest.
+fn pair_within_files(findings: &mut [Finding]) {
+    for file in findings.chunk_by_mut(|before, next| before.path == next.path) {
+        let mut next_ids = vec![None; file.len()];
+        let mut next = None;
+        for (index, finding) in file.iter().enumerate().rev() {
+            next_ids[index] = next.clone();
+            if is_id(finding) {
+                next = finding.access_key_id.clone().map(|id| (id, finding.line));
+            }
+        }
+        let mut claims = Claims::default();
+        let mut known: HashMap<String, AccessKeyId> = HashMap::new();
+        let mut last: Option<(AccessKeyId, usize)> = None;
+        for (finding, next) in file.iter_mut().zip(next_ids) {
+            if is_id(finding) {
+                last = finding.access_key_id.clone().map(|id| (id, finding.line));
+                continue;
+            }
+            if let Some(id) = known.get(&finding.fingerprint) {
+                finding.access_key_id = Some(id.clone());
+                continue;
+            }
+            let rule = finding.rule;
+            if let Some(id) = &finding.access_key_id {
+                claims.claim(id, rule);
+                continue;
+            }
+            let free = |id: &&(AccessKeyId, usize)| claims.is_free(&id.0, rule);
+            let nearest = [&last, &next]
+                .into_iter()
+                .flatten()
+                .min_by_key(|(_, line)| line.abs_diff(finding.line));
+            // A secret above its ID and far below another one belongs to the nearer.
+            let ordered = match (last.as_ref().filter(free), next.as_ref().filter(free)) {
+                (Some(before), Some(behind))
+                    if behind.1 - finding.line < BESIDE_LINES && finding.line - before.1 > BESIDE_LINES =>
+                {
+                    Some(behind)
+                }
+                (Some(before), _) => Some(before),
+                (None, behind) => behind,
+            };
+            let Some((id, _)) = ordered.or(nearest) else {
+                continue;
+            };
+            claims.claim(id, rule);
+            known.insert(finding.fingerprint.clone(), id.clone());
+            finding.access_key_id = Some(id.clone());
+        }
+    }
+}
+
+/// Gives what has no ID in its file those of other files that have no secret or token yet, one after another; where the
+/// change has but one key, all belongs to it.
+fn pair_across_files(findings: &mut [Finding]) {
+    let mut ids: Vec<AccessKeyId> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut claims = Claims::default();
+    let mut known: HashMap<String, AccessKeyId> = HashMap::new();
+    for finding in findings.iter() {
+        let Some(id) = &finding.access_key_id else {
+            continue;
+        };
+        if is_id(finding) {
+            if seen.insert(id.clone()) {
+                ids.push(id.clone());
+            }
+        } else {
+            claims.claim(id, finding.rule);
+            known.insert(finding.fingerprint.clone(), id.clone());
+        }
+    }
+    for rule in [Rule::SecretAccessKey, Rule::SessionToken, Rule::OwnKey] {
+        let mut free: VecDeque<&AccessKeyId> = ids.iter().filter(|id| claims.is_free(id, rule)).collect();
+        for finding in findings.iter_mut() {
+            if finding.rule != rule || finding.access_key_id.is_some() {
+                continue;
+            }
+            let id = known.get(&finding.fingerprint).cloned();
+            let only = match &ids[..] {
+                [only] => Some(only),
+                _ => None,
+            };
+            let id = id.or_else(|| free.pop_front().or(only).cloned());
+            if let Some(id) = &id {
+                known.insert(finding.fingerprint.clone(), id.clone());
+            }
+            finding.access_key_id = id;
+        }
+    }
+}
+
+/// What has an ID is grouped by it, the rest by its value.
+fn number_groups(findings: &mut [Finding]) {
+    let mut groups: HashMap<String, usize> = HashMap::new();
+    for finding in findings {
+        finding.account_id = finding.access_key_id.as_ref().and_then(AccessKeyId::account_id);
+        let key = match &finding.access_key_id {
+            Some(id) => id.to_string(),
+            None => finding.fingerprint.clone(),
+        };
+        let next = groups.len() + 1;
+        finding.group = *groups.entry(key).or_insert(next);
+    }
+}
+
+#[cfg(test)]
+mod tests;

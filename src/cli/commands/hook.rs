@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Format;
 use crate::git::configuration::{self, Places};
-use crate::hook::run::Work;
 use crate::hook::script;
 use crate::hook::{self, Error, Hook};
 use crate::problem::Problem;
 use crate::process::{self, Environment};
-use crate::scan::own_keys::OwnKeys;
-use crate::scan::{Scanner, source};
 
 mod install;
 mod status;
@@ -180,14 +177,5 @@ fn run_hook(args: &Run, environment: &Environment) -> Result<u8, Problem> {
         })?;
     }
     let work = hook::run::work(args.hook, &args.arguments, &input, environment)?;
-    let scanner = Scanner::new(OwnKeys::none());
-    let (scan, unstage) = match work {
-        Work::Staged => {
-            let (scan, staged) = source::staged(&scanner, here(), environment)?;
-            (scan, Some(super::scan::unstaging(staged.has_head)))
-        }
-        Work::Message(file) => (source::message(&scanner, &file, here(), environment)?, None),
-        Work::Pushed(pushed) => (pushed.scan(&scanner, here(), environment)?, None),
-    };
-    super::scan::tell(&scan, unstage, Format::Text)
+    super::scan::run_for_hook(&work, environment)
 }

@@ -1,18 +1,21 @@
 //! `keyagent scan`: what to look through, and how the result is told. Finds nothing itself.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Format, exit_code, ui};
+use crate::cli::ui;
+use crate::clock;
 use crate::git::Repository;
+use crate::hook::run::Work;
 use crate::problem::Problem;
 use crate::process::Environment;
+use crate::scan::Scanner;
 use crate::scan::own_keys::OwnKeys;
+use crate::scan::report::Source;
 use crate::scan::source::{self, Ignored, Progress, Reach};
-use crate::scan::{Scan, Scanner, report};
 
-/// How many paths the command that unstages names one by one.
-const NAMED_PATHS: usize = 10;
+mod tell;
 
 /// Look for AWS keys in what is staged, in files, in commits or in a stream
 ///
@@ -50,9 +53,8 @@ pub struct Args {
     /// Read the files too that .gitignore and its kind name
     #[arg(long, requires = "paths")]
     no_ignore: bool,
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    tell: tell::Telling,
 }
 
 /// Scans, tells, and gives the exit code.
@@ -61,86 +63,94 @@ pub struct Args {
 ///
 /// When something could not be scanned: what was not looked at is never called clean.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let scanner = Scanner::new(OwnKeys::none());
-    let (scan, unstage) = scanned(args, &scanner, environment)?;
-    tell(&scan, unstage, args.format)
-}
-
-/// The command that takes a path out of the index.
-pub(super) fn unstaging(has_head: bool) -> &'static str {
-    if has_head {
-        "git restore --staged"
-    } else {
-        "git rm --cached"
-    }
-}
-
-/// Tells what was found and how to go on, and gives the exit code.
-///
-/// # Errors
-///
-/// None in practice.
-pub(super) fn tell(scan: &Scan, unstage: Option<&str>, format: Format) -> Result<u8, Problem> {
-    match format {
-        Format::Json => ui::out(&report::json(scan).map_err(|error| {
-            Problem::new(
-                "cannot write the report",
-                error.to_string(),
-                "see it as text: --format text",
-            )
-        })?),
-        Format::Text => ui::out(&report::text(scan)),
-    }
-    if scan.findings.is_empty() {
-        if format == Format::Text {
-            ui::note(&report::nothing_found(scan.scanned));
-        }
-        return Ok(exit_code::OK);
-    }
-    if format == Format::Text {
-        ui::note(&what_to_do(scan, unstage));
-    }
-    Ok(exit_code::FOUND)
-}
-
-/// What was found, and, where it is staged, the command that unstages.
-fn scanned(
-    args: &Args,
-    scanner: &Scanner,
-    environment: &Environment,
-) -> Result<(Scan, Option<&'static str>), Problem> {
     let here = Path::new(".");
-    let scan = if args.staged {
-        let (scan, staged) = source::staged(scanner, here, environment)?;
-        return Ok((scan, Some(unstaging(staged.has_head))));
+    let scanner = &scanner(environment)?;
+    let tell = |scan, source| tell::tell(&args.tell, scan, source, here);
+    if args.staged {
+        tell_staged(scanner, &args.tell, here, environment)
     } else if !args.commits.is_empty() {
-        let words: Vec<&str> = args
-            .commits
-            .iter()
-            .flat_map(|words| words.split_ascii_whitespace())
-            .collect();
-        source::commits(scanner, &Repository::open(here, environment)?, &words)?
+        let words = args.commits.iter().flat_map(|words| words.split_whitespace());
+        let words: Vec<&str> = words.collect();
+        let repository = Repository::open(here, environment)?;
+        tell(source::commits(scanner, &repository, &words)?, Source::Commits)
     } else if args.history {
         let reach = if args.all_objects {
             Reach::AllObjects
         } else {
             Reach::References
         };
+        let repository = Repository::open(here, environment)?;
         let bar = Bar(ui::Bar::new("scanning", "objects"));
-        source::history(scanner, &Repository::open(here, environment)?, reach, &bar)?
+        let scan = source::history(scanner, &repository, reach, &bar)?;
+        drop(bar);
+        tell(scan, Source::Commits)
     } else if let Some(file) = &args.message {
-        source::message(scanner, file, here, environment)?
+        tell(source::message(scanner, file, here, environment)?, Source::Stream)
     } else if args.stdin {
-        source::stream(scanner, "<stdin>", io::stdin().lock())?
+        tell(
+            source::stream(scanner, "<stdin>", io::stdin().lock())?,
+            Source::Stream,
+        )
     } else {
         let ignored = if args.no_ignore {
             Ignored::IsRead
         } else {
             Ignored::IsSkipped
         };
-        source::paths(scanner, &args.paths, ignored)?
+        tell(source::paths(scanner, &args.paths, ignored)?, Source::Files)
+    }
+}
+
+/// What a git hook is about, instead of what was typed.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub(super) fn run_for_hook(work: &Work, environment: &Environment) -> Result<u8, Problem> {
+    let here = Path::new(".");
+    let scanner = &scanner(environment)?;
+    let args = tell::Telling::default();
+    match work {
+        Work::Staged => tell_staged(scanner, &args, here, environment),
+        Work::Message(file) => {
+            let scan = source::message(scanner, file, here, environment)?;
+            tell::tell(&args, scan, Source::Stream, here)
+        }
+        Work::Pushed(pushed) => {
+            let scan = pushed.scan(scanner, here, environment)?;
+            tell::tell(&args, scan, Source::Commits, here)
+        }
+    }
+}
+
+fn scanner(environment: &Environment) -> Result<Scanner, Problem> {
+    let today = clock::today();
+    Ok(Scanner::new(OwnKeys::load(environment, Some(today))?).on(today))
+}
+
+fn tell_staged(
+    scanner: &Scanner,
+    args: &tell::Telling,
+    here: &Path,
+    environment: &Environment,
+) -> Result<u8, Problem> {
+    let (scan, staged) = source::staged(scanner, here, environment)?;
+    let paths: HashSet<String> = staged
+        .blobs
+        .iter()
+        .map(|blob| blob.path.to_string_lossy().into_owned())
+        .collect();
+    let source = Source::Staged {
+        unstage: if staged.has_head {
+            "git restore --staged"
+        } else {
+            "git rm --cached"
+        },
+        // git runs hooks at the top, and says in GIT_PREFIX where the person was.
+        is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),
+        is_staged: &|path| paths.contains(path),
     };
-    Ok((scan, None))
+    tell::tell(args, scan, source, here)
 }
 
 struct Bar(ui::Bar);
@@ -149,24 +159,4 @@ impl Progress for Bar {
     fn looked_at(&self, done: u64, all: u64) {
         self.0.show(done, all);
     }
-}
-
-fn what_to_do(scan: &Scan, unstage: Option<&str>) -> String {
-    let mut text = String::new();
-    if let Some(command) = unstage {
-        let paths = report::paths(scan);
-        text.push_str("\nto go on, take the key out of the commit:\n");
-        for path in paths.iter().take(NAMED_PATHS) {
-            text.push_str(&format!("  {command} -- {}\n", report::shell_word(path)));
-        }
-        if paths.len() > NAMED_PATHS {
-            text.push_str(&format!(
-                "  and so for {} more files\n",
-                paths.len() - NAMED_PATHS
-            ));
-        }
-    }
-    text.push_str("move the key to ~/.aws/credentials, and name its profile instead\n");
-    text.push_str("if it was ever pushed, replace it: keyagent rotate -p PROFILE");
-    text
 }

@@ -71,7 +71,7 @@ fn counts(content: &Content) -> bool {
     !content.unread.is_empty()
         || content.candidates.iter().any(|candidate| match candidate.counts {
             Counts::Always => true,
-            Counts::WithAccessKeyId => false,
+            Counts::WithAccessKeyId | Counts::BesideAccessKeyId => false,
         })
 }
 
