@@ -18,11 +18,13 @@ use crate::process::Environment;
 
 mod commits;
 mod config;
+pub mod configuration;
 mod error;
 mod file;
 mod history;
 mod lfs;
 mod objects;
+mod pushed;
 mod staged;
 
 pub use commits::{Commit, NewBlob};
@@ -30,6 +32,7 @@ pub use config::MessageRules;
 pub use error::Error;
 pub use history::Connectivity;
 pub use objects::{Kind, Missing};
+pub use pushed::Reached;
 pub use staged::{Staged, StagedBlob};
 
 /// The name of an object, as long as the repository's hash is.
@@ -126,12 +129,7 @@ impl Repository {
     }
 
     fn run(&self, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
-        let output = git(&self.cwd)
-            .arg(command)
-            .args(arguments)
-            .output()
-            .map_err(not_started)?;
-        succeeded(command, output)
+        run(&self.cwd, command, arguments)
     }
 
     /// Commits whose parents were never fetched.

@@ -3,12 +3,14 @@
 
 mod commits;
 mod history;
+mod pushed;
 mod staged;
 mod stream;
 mod tree;
 
 pub use commits::commits;
 pub use history::{Progress, Reach, history};
+pub use pushed::pushed;
 pub use staged::staged;
 pub use stream::{message, stream};
 pub use tree::{Ignored, paths};

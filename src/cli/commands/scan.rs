@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::ui;
 use crate::clock;
 use crate::git::Repository;
+use crate::hook::run::Work;
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::scan::Scanner;
@@ -63,65 +64,93 @@ pub struct Args {
 /// When something could not be scanned: what was not looked at is never called clean.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let here = Path::new(".");
-    let today = clock::today();
-    let scanner = Scanner::new(OwnKeys::load(environment, Some(today))?).on(today);
-    let repository = || Repository::open(here, environment);
-    let (scan, source) = if args.staged {
-        let (scan, staged) = source::staged(&scanner, here, environment)?;
-        let paths: HashSet<String> = staged
-            .blobs
-            .iter()
-            .map(|blob| blob.path.to_string_lossy().into_owned())
-            .collect();
-        let source = Source::Staged {
-            unstage: if staged.has_head {
-                "git restore --staged"
-            } else {
-                "git rm --cached"
-            },
-            // git runs hooks at the top, and says in GIT_PREFIX where the person was.
-            is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),
-            is_staged: &|path| paths.contains(path),
-        };
-        return tell::tell(&args.tell, scan, source, here, environment);
+    let scanner = &scanner(environment)?;
+    let tell = |scan, source| tell::tell(&args.tell, scan, source, here, environment);
+    if args.staged {
+        tell_staged(scanner, &args.tell, here, environment)
     } else if !args.commits.is_empty() {
-        let words: Vec<&str> = args
-            .commits
-            .iter()
-            .flat_map(|words| words.split_ascii_whitespace())
-            .collect();
-        (
-            source::commits(&scanner, &repository()?, &words)?,
-            Source::Commits,
-        )
+        let words = args.commits.iter().flat_map(|words| words.split_whitespace());
+        let words: Vec<&str> = words.collect();
+        let repository = Repository::open(here, environment)?;
+        tell(source::commits(scanner, &repository, &words)?, Source::Commits)
     } else if args.history {
         let reach = if args.all_objects {
             Reach::AllObjects
         } else {
             Reach::References
         };
+        let repository = Repository::open(here, environment)?;
         let bar = Bar(ui::Bar::new("scanning", "objects"));
-        (
-            source::history(&scanner, &repository()?, reach, &bar)?,
-            Source::Commits,
-        )
+        let scan = source::history(scanner, &repository, reach, &bar)?;
+        drop(bar);
+        tell(scan, Source::Commits)
     } else if let Some(file) = &args.message {
-        (
-            source::message(&scanner, file, here, environment)?,
+        tell(source::message(scanner, file, here, environment)?, Source::Stream)
+    } else if args.stdin {
+        tell(
+            source::stream(scanner, "<stdin>", io::stdin().lock())?,
             Source::Stream,
         )
-    } else if args.stdin {
-        let scan = source::stream(&scanner, "<stdin>", io::stdin().lock())?;
-        (scan, Source::Stream)
     } else {
         let ignored = if args.no_ignore {
             Ignored::IsRead
         } else {
             Ignored::IsSkipped
         };
-        (source::paths(&scanner, &args.paths, ignored)?, Source::Files)
+        tell(source::paths(scanner, &args.paths, ignored)?, Source::Files)
+    }
+}
+
+/// What a git hook is about, instead of what was typed.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub(super) fn run_for_hook(work: &Work, environment: &Environment) -> Result<u8, Problem> {
+    let here = Path::new(".");
+    let scanner = &scanner(environment)?;
+    let args = tell::Telling::default();
+    match work {
+        Work::Staged => tell_staged(scanner, &args, here, environment),
+        Work::Message(file) => {
+            let scan = source::message(scanner, file, here, environment)?;
+            tell::tell(&args, scan, Source::Stream, here, environment)
+        }
+        Work::Pushed(pushed) => {
+            let scan = pushed.scan(scanner, here, environment)?;
+            tell::tell(&args, scan, Source::Commits, here, environment)
+        }
+    }
+}
+
+fn scanner(environment: &Environment) -> Result<Scanner, Problem> {
+    let today = clock::today();
+    Ok(Scanner::new(OwnKeys::load(environment, Some(today))?).on(today))
+}
+
+fn tell_staged(
+    scanner: &Scanner,
+    args: &tell::Telling,
+    here: &Path,
+    environment: &Environment,
+) -> Result<u8, Problem> {
+    let (scan, staged) = source::staged(scanner, here, environment)?;
+    let paths: HashSet<String> = staged
+        .blobs
+        .iter()
+        .map(|blob| blob.path.to_string_lossy().into_owned())
+        .collect();
+    let source = Source::Staged {
+        unstage: if staged.has_head {
+            "git restore --staged"
+        } else {
+            "git rm --cached"
+        },
+        // git runs hooks at the top, and says in GIT_PREFIX where the person was.
+        is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),
+        is_staged: &|path| paths.contains(path),
     };
-    tell::tell(&args.tell, scan, source, here, environment)
+    tell::tell(args, scan, source, here, environment)
 }
 
 struct Bar(ui::Bar);

@@ -15,7 +15,7 @@ use crate::scan::allow::{
 use crate::scan::report::{self, Format, Source};
 
 /// How the result is told, and what may pass.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Telling {
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
