@@ -10,7 +10,11 @@ use crate::support::repository::{KEYAGENT, Key, Repository, failed, texts};
 
 fn scan(repository: &Repository, arguments: &[&str]) -> Output {
     let mut command = repository.command(KEYAGENT);
-    command.arg("scan").args(arguments).output().unwrap()
+    command
+        .arg("scan")
+        .args(arguments)
+        .output()
+        .expect("the repository can be set up and read")
 }
 
 /// Path and commit of each key ID that is found.
@@ -19,12 +23,20 @@ fn found(repository: &Repository, arguments: &[&str]) -> Vec<(String, Option<Str
     let output = scan(repository, &[arguments, &["--format", "json"]].concat());
     let (stdout, stderr) = texts(&output);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{stderr}");
-    let document: Value = serde_json::from_str(&stdout).unwrap();
+    let document: Value = serde_json::from_str(&stdout).expect("the repository can be set up and read");
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let findings = document["findings"].as_array().unwrap().iter();
+    let findings = document["findings"]
+        .as_array()
+        .expect("the repository can be set up and read")
+        .iter();
     findings
         .filter(|finding| finding["rule"] == "access-key-id")
-        .map(|finding| (text(&finding["path"]).unwrap(), text(&finding["commit"])))
+        .map(|finding| {
+            (
+                text(&finding["path"]).expect("the repository can be set up and read"),
+                text(&finding["commit"]),
+            )
+        })
         .collect()
 }
 
@@ -270,7 +282,7 @@ fn what_cannot_be_read_is_an_error() {
     let repository = Repository::begun();
     let file = repository.path.join("locked");
     fs::write(&file, "x").unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&file).is_err() {
         failed(&scan(&repository, &["."]), "Permission denied");
     }
