@@ -95,9 +95,16 @@ impl Error {
             .any(|words| message.contains(words))
         {
             Self::NoSuchRevision(quoted())
-        } else if ["unable to read", "bad object", "missing object", "Could not read"]
-            .iter()
-            .any(|words| first.contains(words))
+        } else if [
+            "unable to read",
+            "bad object",
+            "missing object",
+            "Could not read",
+            "could not read",
+        ]
+        .iter()
+        .any(|words| first.contains(words))
+            || first.starts_with("missing ")
         {
             let name = first
                 .split(|c: char| !c.is_ascii_hexdigit())

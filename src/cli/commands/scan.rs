@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(long, group = "source")]
     history: bool,
     /// And through what nothing refers to any more
-    #[arg(long, requires = "history")]
+    #[arg(long, requires = "history", conflicts_with_all = ["staged", "commits", "stdin", "message", "paths"])]
     all_objects: bool,
     /// Look through standard input
     #[arg(long, group = "source")]
@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(value_name = "PATH", group = "source")]
     paths: Vec<PathBuf>,
     /// Read the files too that .gitignore and its kind name
-    #[arg(long, requires = "paths")]
+    #[arg(long, requires = "paths", conflicts_with_all = ["staged", "commits", "history", "stdin", "message"])]
     no_ignore: bool,
     #[command(flatten)]
     tell: tell::Telling,
