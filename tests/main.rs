@@ -11,12 +11,14 @@
 
 #[cfg(feature = "aws")]
 mod account;
+mod adversary;
 mod allow;
 #[cfg(feature = "aws")]
 mod canary;
 mod corpus;
 #[cfg(feature = "aws")]
 mod network;
+mod own_keys;
 #[cfg(feature = "aws")]
 mod readers;
 mod report;

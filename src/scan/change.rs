@@ -40,6 +40,9 @@ pub struct Finding {
     /// Whether `profile` holds it now, and not only once.
     #[serde(skip)]
     pub is_current: bool,
+    /// Whether AWS may accept it still, as far as this machine knows: only `--allow-own` lets it pass.
+    #[serde(skip)]
+    pub is_live: bool,
     /// Findings of one number belong to one key.
     pub group: usize,
     /// A key ID whole; of a secret the first four characters, an ellipsis and the length.
@@ -168,7 +171,12 @@ impl Change {
 /// Whether a finding is a key ID by itself.
 fn is_id(finding: &Finding) -> bool {
     match finding.rule {
-        Rule::AccessKeyId | Rule::OwnKey => finding.access_key_id.is_some(),
+        Rule::AccessKeyId => finding.access_key_id.is_some(),
+        // Of one's own secret the ID is known too; only an ID is shown whole.
+        Rule::OwnKey => {
+            let id = finding.access_key_id.as_ref();
+            id.is_some_and(|id| id.as_str() == finding.preview)
+        }
         Rule::SecretAccessKey | Rule::SessionToken => false,
     }
 }
@@ -252,6 +260,10 @@ fn pair_within_files(findings: &mut [Finding]) {
                 continue;
             }
             let rule = finding.rule;
+            if let Some(id) = &finding.access_key_id {
+                claims.claim(id, rule);
+                continue;
+            }
             let free = |id: &&(AccessKeyId, usize)| claims.is_free(&id.0, rule);
             let nearest = [&last, &next]
                 .into_iter()

@@ -226,6 +226,8 @@ impl Search<'_> {
         let named = naming::secret(text, &token.range).max(self.outside);
         let counts = match (look, named) {
             (Look::Decoy, _) => return false,
+            (Look::Wordy, Named::Secret) if naming::is_assigned(text, &token.range) => Counts::Always,
+            (Look::Wordy, _) => Counts::BesideAccessKeyId,
             (_, Named::Secret) | (Look::Random, Named::Near) => Counts::Always,
             (Look::Random, Named::Not) => Counts::WithAccessKeyId,
             (Look::Plausible, Named::Not | Named::Near) => Counts::BesideAccessKeyId,

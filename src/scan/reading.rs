@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use super::change::{Bound, Candidate, Content, Counts, Finding, Unread};
+use super::change::{Bound, Candidate, Content, Finding, Unread};
 use super::decode::{self, Utf16};
 use super::detector::{self, Encoding, Match, Rule};
 use super::{Scanner, allow, fingerprint, unpack};
@@ -290,41 +290,22 @@ impl<'s> Pass<'s> {
     /// Searches a window for what begins in `accepted`.
     fn search(&mut self, text: &[u8], accepted: Range<usize>) {
         let found = detector::detect(text, self.before > 0, self.is_utf_16);
-        let own: Vec<_> = self.scanner.own.find(text);
         let mut place = Place {
             at: 0,
             line: self.lines + 1,
             line_start: self.line_start,
             before: self.before,
         };
-        let is_own = |range: &Range<usize>| {
-            own.iter()
-                .any(|own| own.range.start < range.end && range.start < own.range.end)
-        };
-        let mut values: Vec<(Match, Option<(String, bool)>)> = found
-            .values
-            .into_iter()
-            .filter(|value| accepted.contains(&value.range.start) && !is_own(&value.range))
-            .map(|value| (value, None))
-            .collect();
-        for own in own.iter().filter(|own| accepted.contains(&own.range.start)) {
-            let value = Match {
-                rule: Rule::OwnKey,
-                range: own.range.clone(),
-                value: text[own.range.clone()].to_vec(),
-                encoding: own.encoding,
-                counts: Counts::Always,
-            };
-            values.push((value, Some((own.profile.clone(), own.is_current))));
-        }
-        values.sort_by_key(|(value, _)| value.range.start);
-        for (value, profile) in values {
+        let mut values = found.values;
+        self.scanner.own.add_to(text, &mut values);
+        values.retain(|value| accepted.contains(&value.range.start));
+        for value in values {
             if self.found.candidates.len() >= MOST_CANDIDATES {
                 self.unread(Bound::Size);
                 break;
             }
             place.go_to(text, value.range.start);
-            let candidate = self.candidate(text, value, profile, &place);
+            let candidate = self.candidate(text, value, &place);
             self.found.candidates.push(candidate);
         }
         let mut place = Place {
@@ -375,13 +356,7 @@ impl<'s> Pass<'s> {
         }
     }
 
-    fn candidate(
-        &self,
-        text: &[u8],
-        found: Match,
-        profile: Option<(String, bool)>,
-        place: &Place,
-    ) -> Candidate {
+    fn candidate(&self, text: &[u8], found: Match, place: &Place) -> Candidate {
         let value = &found.value[..];
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let access_key_id = match found.rule {
@@ -392,8 +367,7 @@ impl<'s> Pass<'s> {
             Rule::SecretAccessKey | Rule::SessionToken => None,
         };
         let column = place.column(found.range.start);
-        let is_current = profile.as_ref().is_some_and(|(_, is_current)| *is_current);
-        Candidate {
+        let mut candidate = Candidate {
             counts: found.counts,
             finding: Finding {
                 rule: found.rule,
@@ -409,10 +383,11 @@ impl<'s> Pass<'s> {
                     format!("{}… ({})", shown(&value[..value.len().min(4)]), value.len())
                 },
                 access_key_id,
-                profile: profile.map(|(profile, _)| profile),
-                is_current,
+                profile: None,
+                is_current: false,
+                is_live: false,
                 group: 0,
-                fingerprint: fingerprint(value),
+                fingerprint: fingerprint(found.rule, value),
                 encoding: match found.encoding {
                     Encoding::Plain => self.encoding,
                     other @ (Encoding::Utf16
@@ -423,7 +398,9 @@ impl<'s> Pass<'s> {
                 },
                 allowed: self.allowed(text, &found),
             },
-        }
+        };
+        self.scanner.own.name(&mut candidate);
+        candidate
     }
 
     fn allowed(&self, text: &[u8], found: &Match) -> Option<allow::Allowed> {

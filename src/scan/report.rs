@@ -134,6 +134,8 @@ fn known(finding: &Finding) -> Vec<String> {
     if let Some(profile) = &finding.profile {
         let state = if finding.is_current { "in use" } else { "replaced" };
         known.push(format!("profile {} ({state})", shown(profile)));
+    } else if finding.rule == Rule::OwnKey {
+        known.push("a key of yours".to_owned());
     }
     if let Some(commit) = &finding.commit {
         known.push(format!("commit {}", commit.get(..12).unwrap_or(commit)));

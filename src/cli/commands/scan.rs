@@ -63,7 +63,8 @@ pub struct Args {
 /// When something could not be scanned: what was not looked at is never called clean.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let here = Path::new(".");
-    let scanner = Scanner::new(OwnKeys::none()).on(clock::today());
+    let today = clock::today();
+    let scanner = Scanner::new(OwnKeys::load(environment, Some(today))?).on(today);
     let repository = || Repository::open(here, environment);
     let (scan, source) = if args.staged {
         let (scan, staged) = source::staged(&scanner, here, environment)?;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::LEAST_LINE;
 use super::token::Token;
-use super::{Encoding, LEAST_LINE};
 
 const NONE: u8 = 0xff;
 
@@ -102,7 +102,7 @@ impl Block {
 /// The base64 that begins `shift` characters into a token, with the lines that go on with it.
 pub(super) fn block(text: &[u8], token: &Token<'_>, shift: usize) -> Block {
     let start = (token.range.start + shift).min(token.range.end);
-    if token.encoding != Encoding::Plain {
+    if token.range.len() != token.value.len() {
         return Block {
             decoded: decode(&token.value[shift.min(token.value.len())..]),
             lines: vec![(0, start)],

@@ -72,6 +72,36 @@ pub(super) fn secret(text: &[u8], range: &Range<usize>) -> Named {
     }
 }
 
+/// Whether the value at `range` is assigned to what is called a secret, with nothing but signs between: `secret = "`,
+/// `--secret-key `, `"name": "secret", "value": "`.
+pub(super) fn is_assigned(text: &[u8], range: &Range<usize>) -> bool {
+    let mut before = &text[range.start.saturating_sub(BEFORE)..range.start];
+    for _ in 0..2 {
+        let end = before
+            .iter()
+            .rposition(u8::is_ascii_alphanumeric)
+            .map_or(0, |at| at + 1);
+        let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let start = before[..end]
+            .iter()
+            .rposition(|byte| !is_in_name(byte))
+            .map_or(0, |at| at + 1);
+        let name = &before[start..end];
+        if SECRET.iter().any(|word| names(name, word)) {
+            return true;
+        }
+        let is_of_syntax = |word: &&[u8]| name.eq_ignore_ascii_case(word);
+        if ![&b"value"[..], b"string", b"default", b"n", b"x"]
+            .iter()
+            .any(is_of_syntax)
+        {
+            return false;
+        }
+        before = &before[..start];
+    }
+    false
+}
+
 /// Whether the value at `range` is called a session token.
 pub(super) fn is_session_token(text: &[u8], range: &Range<usize>) -> bool {
     let (before, _) = surroundings(text, range);
@@ -104,8 +134,28 @@ fn surroundings<'a>(text: &'a [u8], range: &Range<usize>) -> (&'a [u8], &'a [u8]
         }
     }
     let behind = &text[range.end..text.len().min(range.end + BEHIND)];
-    let behind = &behind[..memchr::memchr(b'\n', behind).unwrap_or(behind.len())];
-    (&text[from..range.start], behind)
+    let before = &text[from..range.start];
+    let mut ends = memchr::memchr_iter(b'\n', behind);
+    // `value: V` may stand above its name.
+    let end = if is_called_value(before) {
+        ends.next().and_then(|_| ends.next())
+    } else {
+        ends.next()
+    };
+    (before, &behind[..end.unwrap_or(behind.len())])
+}
+
+fn is_called_value(before: &[u8]) -> bool {
+    let end = before
+        .iter()
+        .rposition(u8::is_ascii_alphanumeric)
+        .map_or(0, |at| at + 1);
+    let line = &before[memchr::memrchr(b'\n', &before[..end]).map_or(0, |at| at + 1)..end];
+    let start = line
+        .iter()
+        .rposition(|byte| !byte.is_ascii_alphanumeric())
+        .map_or(0, |at| at + 1);
+    line[start..].eq_ignore_ascii_case(b"value")
 }
 
 /// Whether a word of `text` is `word` (in lower case): `my_aws`, `myAws`, `MYAWS_`, but not `laws`; a short one must
@@ -140,6 +190,28 @@ mod tests {
         let value = "V".repeat(40);
         let text = format!("{before}{value}{behind}");
         secret(text.as_bytes(), &(before.len()..before.len() + 40))
+    }
+
+    #[test]
+    fn an_assignment_has_nothing_but_signs_between() {
+        let is_assigned = |before: &str| {
+            let text = format!("{before}{}", "V".repeat(40));
+            super::is_assigned(text.as_bytes(), &(before.len()..text.len()))
+        };
+        for before in [
+            "AWS_SECRET_ACCESS_KEY=",
+            "$env:AWS_SECRET_ACCESS_KEY = \"",
+            "ENV AWS_SECRET_ACCESS_KEY ",
+            "\\\"secret_key\\\": \\\"",
+            "<add key=\"AWSSecretKey\" value=\"",
+            "- name: AWS_SECRET_ACCESS_KEY\n  value: ",
+            "<secretKey>",
+        ] {
+            assert!(is_assigned(before), "{before}");
+        }
+        for before in ["", "= ", "the secret is in ", "secret:\n  path: ", "aws = "] {
+            assert!(!is_assigned(before), "{before}");
+        }
     }
 
     #[test]

@@ -61,7 +61,10 @@ static IN_RUN: [bool; 256] = {
     while byte < 256 {
         let character = byte as u8;
         in_run[byte] = character.is_ascii_alphanumeric()
-            || matches!(character, b'+' | b'/' | b'-' | b'_' | b'%' | b'\\');
+            || matches!(
+                character,
+                b'+' | b'/' | b'-' | b'_' | b'%' | b'\\' | b'&' | b'#' | b';'
+            );
         byte += 1;
     }
     in_run
@@ -144,10 +147,10 @@ fn may_be_long(block: &[u8; BLOCK]) -> bool {
     !breaks(word(UNASKED), word(16)) && block[UNASKED..].iter().all(|byte| IN_RUN[usize::from(*byte)])
 }
 
-/// Whether two words hold a byte that no run has: one below `%`, as space, newline and quote, or above ASCII.
+/// Whether two words hold a byte that no run has: one below `#`, as space, newline and quote, or above ASCII.
 #[inline(always)]
 fn breaks(first: u64, second: u64) -> bool {
-    let low = first.wrapping_sub(ONES * 0x25) | second.wrapping_sub(ONES * 0x25);
+    let low = first.wrapping_sub(ONES * 0x23) | second.wrapping_sub(ONES * 0x23);
     (low | first | second) & HIGH != 0
 }
 

@@ -65,7 +65,9 @@ enum Part {
 
 /// Gives every value of a run to `visit`, in order.
 pub(super) fn each<'a>(text: &'a [u8], run: Range<usize>, mut visit: impl FnMut(Token<'a>)) {
-    let has_escapes = text[run.clone()].iter().any(|byte| matches!(byte, b'\\' | b'%'));
+    let has_escapes = text[run.clone()]
+        .iter()
+        .any(|byte| matches!(byte, b'\\' | b'%' | b'&'));
     let mut start = run.start;
     // `%2F` may reach back before the run only where the run was cut; then it is part of a longer one.
     let mut value: Option<(Vec<u8>, Encoding)> = None;
@@ -153,9 +155,33 @@ fn part(text: &[u8], at: usize, end: usize) -> Part {
             None => Part::Boundary(1),
         },
         [b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'0', ..] => Part::Boundary(2),
+        [b'&', rest @ ..] => match entity(rest) {
+            Some((byte, length)) if is_standard(byte) => Part::Character(byte, 1 + length, Encoding::Plain),
+            Some((_, length)) => Part::Boundary(1 + length),
+            None => Part::Boundary(1),
+        },
         [byte, ..] if is_standard(*byte) => Part::Character(*byte, 1, Encoding::Plain),
         _ => Part::Boundary(1),
     }
+}
+
+/// The sign that XML writes as `#x2F;`, `#47;` or `quot;`, and how long that is.
+fn entity(rest: &[u8]) -> Option<(u8, usize)> {
+    let end = rest.iter().take(8).position(|byte| *byte == b';')?;
+    let name = std::str::from_utf8(&rest[..end]).ok()?;
+    let number = match name.strip_prefix('#') {
+        Some(number) => match number.strip_prefix(['x', 'X']) {
+            Some(number) => u8::from_str_radix(number, 16).ok()?,
+            None => number.parse().ok()?,
+        },
+        None => match name {
+            "sol" => b'/',
+            "plus" => b'+',
+            "quot" | "apos" | "lt" | "gt" | "amp" | "nbsp" => b' ',
+            _ => return None,
+        },
+    };
+    Some((number, end + 1))
 }
 
 fn hex(digits: &[u8; 2]) -> Option<u8> {

@@ -164,6 +164,7 @@ mod tests {
                 account_id: None,
                 profile: Some("dev eu".to_owned()),
                 is_current,
+                is_live: is_current,
                 group: 1,
                 preview: "abcd… (40)".to_owned(),
                 fingerprint: "f".to_owned(),
