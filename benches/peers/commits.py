@@ -321,10 +321,11 @@ def hooks(peers):
     return hooks
 
 
-def compare(peers):
-    """{tool: (blocked of those with a key, passed of those without, names of what went wrong)}"""
-    results = {}
+def compare(peers, tools):
+    """Each tool, how many of those with a key it blocked, how many of those without it let pass, and what went wrong."""
     for tool, hook in hooks(peers).items():
+        if tools and tool not in tools:
+            continue
         wrong, blocked, passed = [], 0, 0
         for scenario in HOLDS_A_KEY + HOLDS_NONE:
             holds = scenario in HOLDS_A_KEY
@@ -338,5 +339,4 @@ def compare(peers):
             passed += not holds and was_made
             if holds == was_made:
                 wrong.append(scenario.__name__)
-        results[tool] = (blocked, passed, wrong)
-    return results
+        yield tool, blocked, passed, wrong
