@@ -131,10 +131,10 @@ def file_gone(r):
     return r.commit()
 
 
-def attribute(value):
+def attribute(value, encoding="utf-8"):
     def scenario(r):
         r.base({".gitattributes": f"*.ini {value}\n"})
-        return r.add({"a.ini": text_of(Key(RNG))})
+        return r.add({"a.ini": text_of(Key(RNG)).encode(encoding)})
 
     scenario.__name__ = "attribute_" + "".join(c if c.isalnum() else "_" for c in value)
     return scenario
@@ -228,7 +228,7 @@ def zipped(text):
 
 HOLDS_A_KEY = [
     ini, only_a_secret, only_an_id, old_id, two_files, commit_all, commit_path, first_commit, work_tree_clean, file_gone,
-    attribute("-diff"), attribute("binary"), attribute("diff=quiet"), attribute("-text working-tree-encoding=UTF-16LE"),
+    attribute("-diff"), attribute("binary"), attribute("diff=quiet"), attribute("text working-tree-encoding=UTF-16LE", "utf-16-le"),
     setting("diff.quiet.textconv", "true"), setting("diff.quiet.command", "true"), setting("diff.external", "true"),
     setting("diff.noprefix", "true"), setting("diff.mnemonicPrefix", "true"), setting("color.ui", "always"),
     setting("diff.srcPrefix", "x/"), setting("core.bigFileThreshold", "1"), setting("diff.ignoreSubmodules", "all"),
