@@ -131,10 +131,10 @@ def file_gone(r):
     return r.commit()
 
 
-def attribute(value):
+def attribute(value, encoding="utf-8"):
     def scenario(r):
         r.base({".gitattributes": f"*.ini {value}\n"})
-        return r.add({"a.ini": text_of(Key(RNG))})
+        return r.add({"a.ini": text_of(Key(RNG)).encode(encoding)})
 
     scenario.__name__ = "attribute_" + "".join(c if c.isalnum() else "_" for c in value)
     return scenario
@@ -228,7 +228,7 @@ def zipped(text):
 
 HOLDS_A_KEY = [
     ini, only_a_secret, only_an_id, old_id, two_files, commit_all, commit_path, first_commit, work_tree_clean, file_gone,
-    attribute("-diff"), attribute("binary"), attribute("diff=quiet"), attribute("-text working-tree-encoding=UTF-16LE"),
+    attribute("-diff"), attribute("binary"), attribute("diff=quiet"), attribute("text working-tree-encoding=UTF-16LE", "utf-16-le"),
     setting("diff.quiet.textconv", "true"), setting("diff.quiet.command", "true"), setting("diff.external", "true"),
     setting("diff.noprefix", "true"), setting("diff.mnemonicPrefix", "true"), setting("color.ui", "always"),
     setting("diff.srcPrefix", "x/"), setting("core.bigFileThreshold", "1"), setting("diff.ignoreSubmodules", "all"),
@@ -321,10 +321,11 @@ def hooks(peers):
     return hooks
 
 
-def compare(peers):
-    """{tool: (blocked of those with a key, passed of those without, names of what went wrong)}"""
-    results = {}
+def compare(peers, tools):
+    """Each tool, how many of those with a key it blocked, how many of those without it let pass, and what went wrong."""
     for tool, hook in hooks(peers).items():
+        if tools and tool not in tools:
+            continue
         wrong, blocked, passed = [], 0, 0
         for scenario in HOLDS_A_KEY + HOLDS_NONE:
             holds = scenario in HOLDS_A_KEY
@@ -338,5 +339,4 @@ def compare(peers):
             passed += not holds and was_made
             if holds == was_made:
                 wrong.append(scenario.__name__)
-        results[tool] = (blocked, passed, wrong)
-    return results
+        yield tool, blocked, passed, wrong

