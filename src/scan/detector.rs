@@ -1,6 +1,7 @@
 //! Finds access keys in bytes: one pass in linear time, no regular expressions, no I/O. Never says where the bytes
 //! came from, and decides nothing about a pair: what belongs together is put together in `change`.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -76,8 +77,8 @@ pub enum Encoding {
     Hex,
 }
 
-/// One value in a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One value in a text. It cannot be printed as a whole.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Match {
     /// What it is.
     pub rule: Rule,
@@ -92,12 +93,24 @@ pub struct Match {
 }
 
 /// What a text holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Matches {
     /// The values, in their order.
     pub values: Vec<Match>,
     /// Base64 that says something packed, with what it says.
     pub packed: Vec<(Range<usize>, Vec<u8>)>,
+}
+
+impl fmt::Debug for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            rule,
+            range,
+            encoding,
+            ..
+        } = self;
+        write!(f, "Match({} at {range:?}, {encoding:?})", rule.as_str())
+    }
 }
 
 /// Every key ID, secret and session token in `text`.

@@ -52,7 +52,7 @@ pub(super) fn bytes(scanner: &Scanner, content: &[u8]) -> Content {
         pass.found.bytes = content.len() as u64;
         return pass.found;
     }
-    read(scanner, &mut &content[..]).unwrap_or_default()
+    read(scanner, &mut &content[..]).expect("what is in memory can be read to its end")
 }
 
 /// All of a stream.
