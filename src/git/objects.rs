@@ -13,6 +13,8 @@ use crate::process::Environment;
 
 /// So many contents are worth a thread.
 const CONTENTS_A_THREAD: usize = 8;
+/// One for each first byte of a name.
+const FOLDERS_OF_LOOSE_OBJECTS: usize = 256;
 
 /// What to do about a content that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +63,9 @@ impl Repository {
         missing: Missing,
         look: impl Fn(usize, Kind, &mut dyn Read) -> io::Result<T> + Sync,
     ) -> Result<Vec<Option<T>>, Error> {
+        let stores = self.stores(oids.len());
         let loose = in_parallel(oids.len(), |index| {
-            self.loose(&oids[index])
+            loose(&stores, &oids[index])
                 .and_then(|mut object| object.look_through(|kind, reader| look(index, kind, reader)))
         });
         let mut results: Vec<Option<T>> = loose;
@@ -87,11 +90,19 @@ impl Repository {
         Ok(results)
     }
 
-    fn loose(&self, oid: &ObjectId) -> Option<Loose> {
-        let name = oid.to_string();
+    /// Where loose objects lie, and behind which first bytes of their names there are any. Where many are asked for,
+    /// most are packed: not to look for each of them in vain is worth a look at each of the folders.
+    fn stores(&self, count: usize) -> Vec<(&Path, Vec<bool>)> {
+        let exists = |folder: &Path, byte: usize| {
+            count < FOLDERS_OF_LOOSE_OBJECTS || folder.join(format!("{byte:02x}")).exists()
+        };
         std::iter::once(&self.objects)
             .chain(&self.alternates)
-            .find_map(|folder| Loose::open(&folder.join(&name[..2]).join(&name[2..])))
+            .map(|folder| {
+                let folders = (0..FOLDERS_OF_LOOSE_OBJECTS).map(|byte| exists(folder, byte));
+                (folder.as_path(), folders.collect())
+            })
+            .collect()
     }
 
     /// What `git cat-file --batch` says of the objects at `indexes`, one after the other.
@@ -167,6 +178,14 @@ impl Repository {
             Error::MissingObject(oid.to_string())
         }
     }
+}
+
+fn loose(stores: &[(&Path, Vec<bool>)], oid: &ObjectId) -> Option<Loose> {
+    let name = oid.to_string();
+    stores
+        .iter()
+        .filter(|(_, folders)| folders[usize::from(oid.as_bytes()[0])])
+        .find_map(|(store, _)| Loose::open(&store.join(&name[..2]).join(&name[2..])))
 }
 
 /// The head of an answer of `cat-file --batch`: `OID SP TYPE SP SIZE LF CONTENT LF`, or `OID SP missing LF`.
