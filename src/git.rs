@@ -129,7 +129,12 @@ impl Repository {
     }
 
     fn run(&self, command: &'static str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
-        run(&self.cwd, command, arguments)
+        let output = self
+            .git(&[command])
+            .args(arguments)
+            .output()
+            .map_err(not_started)?;
+        succeeded(command, output)
     }
 
     /// Commits whose parents were never fetched.

@@ -25,7 +25,6 @@ mod unpack;
 pub use change::{Bound, Candidate, Change, Content, Counts, Finding, Unread};
 
 use allow::Date;
-use detector::Rule;
 use own_keys::OwnKeys;
 
 /// What to look for, and how; shared by threads.
@@ -162,12 +161,11 @@ impl Scan {
     }
 }
 
-/// The prefix keeps the digest from being that of the bare value, which other tools may print.
-fn fingerprint(rule: Rule, value: &[u8]) -> String {
+/// Says nothing of the rule: what is an own key on one machine is a secret on another, and an entry of `.keyagentallow`
+/// is to hold on both. The prefix keeps the digest from being that of the bare value, which other tools may print.
+fn fingerprint(value: &[u8]) -> String {
     let digest = Sha256::new()
         .chain_update(b"keyagent.finding/1\0")
-        .chain_update(rule.as_str())
-        .chain_update(b"\0")
         .chain_update(value)
         .finalize();
     HEXLOWER.encode(&digest[..16])

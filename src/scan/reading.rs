@@ -387,7 +387,7 @@ impl<'s> Pass<'s> {
                 is_current: false,
                 is_live: false,
                 group: 0,
-                fingerprint: fingerprint(found.rule, value),
+                fingerprint: fingerprint(value),
                 encoding: match found.encoding {
                     Encoding::Plain => self.encoding,
                     other @ (Encoding::Utf16
