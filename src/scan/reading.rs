@@ -11,6 +11,10 @@ use super::detector::{self, Encoding, Match, Rule};
 use super::{Scanner, allow, fingerprint, unpack};
 use crate::access_key::AccessKeyId;
 
+mod place;
+
+use place::{Place, lines_around};
+
 /// How much is searched at a time; in unit tests less, as are the bounds below, so that every case is met in little time.
 pub(super) const WINDOW: usize = if cfg!(test) { 1 << 17 } else { 1 << 20 };
 /// What is in memory anyway and no longer than this is searched at once.
@@ -19,8 +23,6 @@ const AT_ONCE: usize = 2 * WINDOW;
 const CONTEXT: usize = 8 << 10;
 /// How much behind the beginning of a value must be there: more than the longest session token.
 const AHEAD: usize = 16 << 10;
-/// How much of a line is shown to who looks for markers that allow a key.
-const LINE: usize = 4 << 10;
 /// How far before a value a block may begin that allows it.
 const BLOCK: usize = 64 << 10;
 /// More findings in one content help no one.
@@ -412,43 +414,6 @@ impl<'s> Pass<'s> {
         allow::marker(above, line, self.scanner.today).or_else(|| {
             allow::disabled_block(&text[found.range.start.saturating_sub(BLOCK)..found.range.start])
         })
-    }
-}
-
-/// The line that a value begins on, and the one above, each cut around the value.
-fn lines_around<'a>(text: &'a [u8], range: &Range<usize>) -> (&'a [u8], &'a [u8]) {
-    let before = &text[range.start.saturating_sub(LINE)..range.start];
-    let behind = &text[range.end..text.len().min(range.end + LINE)];
-    let end = range.end + memchr::memchr(b'\n', behind).unwrap_or(behind.len());
-    let Some(newline) = memchr::memrchr(b'\n', before) else {
-        return (&[], &text[range.start - before.len()..end]);
-    };
-    let start = range.start - before.len() + newline + 1;
-    let above = &text[(start - 1).saturating_sub(LINE)..start - 1];
-    let above = &above[memchr::memrchr(b'\n', above).map_or(0, |at| at + 1)..];
-    (above, &text[start..end])
-}
-
-/// A place in a window that moves forward only.
-struct Place {
-    at: usize,
-    line: usize,
-    line_start: u64,
-    before: u64,
-}
-
-impl Place {
-    fn go_to(&mut self, text: &[u8], at: usize) {
-        let passed = &text[self.at..at];
-        self.line += memchr::memchr_iter(b'\n', passed).count();
-        if let Some(last) = memchr::memrchr(b'\n', passed) {
-            self.line_start = self.before + (self.at + last) as u64 + 1;
-        }
-        self.at = at;
-    }
-
-    fn column(&self, at: usize) -> usize {
-        usize::try_from(self.before + at as u64 - self.line_start).map_or(usize::MAX, |bytes| bytes + 1)
     }
 }
 
