@@ -163,7 +163,12 @@ fn forward(
             at += word.len();
             continue;
         }
-        if is_string_prefix(view, at) {
+        // The letter may be the wanted character itself, in a piece of its own: then the next piece does not begin with it.
+        let is_wanted = |index: usize| {
+            view.get(index)
+                .is_some_and(|found| alphabet.is_same(wanted, found))
+        };
+        if is_string_prefix(view, at) && (!is_wanted(at) || is_wanted(at + 2)) {
             at += 1;
             continue;
         }
@@ -213,7 +218,13 @@ fn backward(
             end -= word.len();
             continue;
         }
-        if is_string_prefix(view, end - 1) {
+        let is_wanted = |index: usize| {
+            view.get(index)
+                .is_some_and(|found| alphabet.is_same(wanted, found))
+        };
+        if is_string_prefix(view, end - 1)
+            && (!is_wanted(end - 1) || last_before(view, end - 1).is_some_and(is_wanted))
+        {
             end -= 1;
             continue;
         }
@@ -269,6 +280,13 @@ fn is_string_prefix(view: View<'_>, at: usize) -> bool {
             view.before(at),
             Some(b' ' | b'\t' | b'\n' | b'\r' | b'(' | b',' | b'[' | b'.')
         ) || is_operator())
+}
+
+/// The last letter or digit before a place.
+fn last_before(view: View<'_>, end: usize) -> Option<usize> {
+    (end.saturating_sub(MOST_SIGNS)..end)
+        .rev()
+        .find(|index| view.get(*index).is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn hex(view: View<'_>, at: usize) -> Option<u8> {

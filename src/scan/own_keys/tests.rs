@@ -261,6 +261,21 @@ fn the_range_is_the_value_with_what_stands_between_its_pieces() {
 }
 
 #[test]
+fn a_letter_before_a_quote_may_be_a_piece_or_the_mark_of_a_string() {
+    let id = ["AK", "IA562VG66ORNBIHA5B"].concat();
+    let keys = keys(&id, Part::Id);
+    let head = &id[..19];
+    for text in [
+        format!("\"{head}\nB\"\n"),
+        format!("\"{head}\" + b\"B\""),
+        format!("\"{head}\" + B\"B\""),
+        format!("\"{}\" b\"5B\"", &id[..18]),
+    ] {
+        is_found(&keys, &id, text.as_bytes());
+    }
+}
+
+#[test]
 fn a_value_that_stands_twice_is_found_twice() {
     let secret = ["q7Rk2ZpXv9LmT4sWb8Nc", "Y3hDf6Gj/J1a+E5uKoQi"].concat();
     let keys = keys(&secret, Part::Secret);
