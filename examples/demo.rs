@@ -79,9 +79,7 @@ fn tour() -> Result<(), String> {
 
     stage.say("5. a commit that holds a key is blocked");
     stage.run("git init --quiet project", 0)?;
-    let hook = concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/pre-commit");
-    let hook = std::fs::read_to_string(hook).map_err(|error| format!("{hook}: {error}"))?;
-    stage.write_program("project/.git/hooks/pre-commit", &hook)?;
+    stage.run_in("project", "keyagent hook install", 0)?;
     stage.run("cp .aws/credentials project/settings.ini", 0)?;
     stage.run("git -C project add settings.ini", 0)?;
     stage.run("git -C project commit --message settings", 1)?;
@@ -131,10 +129,19 @@ impl Stage {
     /// Shows a command, runs it and shows what it prints; another exit code than expected ends the tour.
     fn run(&self, command: &str, expected: i32) -> Result<(), String> {
         println!("\n$ {command}");
+        self.run_quietly(self.home.path(), command, expected)
+    }
+
+    fn run_in(&self, folder: &str, command: &str, expected: i32) -> Result<(), String> {
+        println!("\n$ cd {folder} && {command}");
+        self.run_quietly(&self.home.path().join(folder), command, expected)
+    }
+
+    fn run_quietly(&self, folder: &Path, command: &str, expected: i32) -> Result<(), String> {
         let mut words = command.split(' ');
         let status = Command::new(words.next().unwrap_or_default())
             .args(words)
-            .current_dir(self.home.path())
+            .current_dir(folder)
             .env_clear()
             .env("HOME", self.home.path())
             .env("PATH", &self.path)
@@ -185,15 +192,5 @@ impl Stage {
         std::fs::write(&path, content).map_err(|error| format!("{name}: {error}"))?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
             .map_err(|error| format!("{name}: {error}"))
-    }
-
-    fn write_program(&self, name: &str, content: &str) -> Result<(), String> {
-        use std::os::unix::fs::PermissionsExt;
-        self.write(name, content)?;
-        std::fs::set_permissions(
-            self.home.path().join(name),
-            std::fs::Permissions::from_mode(0o755),
-        )
-        .map_err(|error| format!("{name}: {error}"))
     }
 }

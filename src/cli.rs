@@ -44,6 +44,7 @@ enum Command {
     #[cfg(feature = "aws")]
     Policy(commands::policy::Args),
     Scan(commands::scan::Args),
+    Hook(commands::hook::Args),
 }
 
 /// How results are written.
@@ -88,6 +89,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "aws")]
         Command::Policy(args) => commands::policy::run(&args),
         Command::Scan(args) => commands::scan::run(&args, &environment),
+        Command::Hook(args) => commands::hook::run(&args, &environment),
     };
     match result {
         Ok(code) => ExitCode::from(code),

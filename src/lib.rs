@@ -21,6 +21,7 @@
 //!   touching another byte.
 //! - `rotate` owns the state machine and its journal.
 //! - [`scan`] owns the detector and what it is fed.
+//! - [`hook`] owns keyagent's place among git's hooks.
 //!
 //! Without the Cargo feature `aws` only the scanner and the hook are built.
 
@@ -28,12 +29,12 @@ pub mod access_key;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod cli;
-#[cfg(feature = "aws")]
 pub mod clock;
 pub mod credentials;
 #[cfg(feature = "aws")]
 pub mod fs_atomic;
 pub mod git;
+pub mod hook;
 #[cfg(feature = "aws")]
 pub mod iam;
 #[cfg(feature = "aws")]

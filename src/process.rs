@@ -31,6 +31,11 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The names of all that are set.
+    pub fn names(&self) -> impl Iterator<Item = &OsStr> {
+        self.variables.keys().map(OsString::as_os_str)
+    }
+
     /// A variable's value as text; one that is not UTF-8 counts as unset.
     pub fn get_str(&self, name: &str) -> Option<&str> {
         self.get(name)?.to_str()
@@ -60,6 +65,24 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
 /// When the system does not tell.
 pub fn current_program() -> std::io::Result<PathBuf> {
     std::env::current_exe()
+}
+
+/// The path under which this program will be found tomorrow: the one on PATH where that is it, for a package manager puts
+/// a link there and another version behind it.
+///
+/// # Errors
+///
+/// When the system does not tell where the program lies.
+pub fn lasting_path_of_this_program(environment: &Environment) -> std::io::Result<PathBuf> {
+    let program = current_program()?;
+    let real = program.canonicalize()?;
+    let on_path = environment.get("PATH").and_then(|path| {
+        std::env::split_paths(path)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(format!("keyagent{}", std::env::consts::EXE_SUFFIX)))
+            .find(|candidate| candidate.canonicalize().is_ok_and(|candidate| candidate == real))
+    });
+    Ok(on_path.unwrap_or(program))
 }
 
 /// A marked point of the program, at which a test can stop the real process and kill it or change the world

@@ -1,27 +1,32 @@
 //! The integration tests: one binary, one file a command.
 
-#![cfg_attr(
-    feature = "aws",
-    expect(clippy::unwrap_used, reason = "a test that cannot go on has failed"),
-    expect(
-        clippy::print_stderr,
-        reason = "making the virtual environment takes a while, and says so"
-    )
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed; making its tools takes a while, and says so"
 )]
 
 #[cfg(feature = "aws")]
 mod account;
+mod adversary;
+mod allow;
 #[cfg(feature = "aws")]
 mod canary;
+mod corpus;
+mod hook;
 #[cfg(feature = "aws")]
 mod network;
+mod own_keys;
 #[cfg(feature = "aws")]
 mod readers;
+mod report;
 #[cfg(feature = "aws")]
 mod rotate;
 mod scan;
 #[cfg(feature = "aws")]
 mod shapes;
+mod sources;
+mod staged;
 #[cfg(feature = "aws")]
 mod status;
 #[cfg_attr(

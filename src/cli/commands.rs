@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and how its result is shown.
 
+pub mod hook;
 #[cfg(feature = "aws")]
 pub mod policy;
 #[cfg(feature = "aws")]

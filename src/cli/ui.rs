@@ -6,6 +6,7 @@
 //! - A closed pipe ends the output quietly, as for any Unix tool.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
@@ -30,6 +31,54 @@ pub fn out(text: &str) {
 /// Writes a line to stderr.
 pub fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// How far a long piece of work is, in one line of a terminal that is gone when the work is done; nowhere else.
+#[derive(Debug)]
+pub struct Bar {
+    doing: &'static str,
+    what: &'static str,
+    is_shown: bool,
+    /// In percent; a line is written only for a new one.
+    last: AtomicU64,
+}
+
+impl Bar {
+    /// `doing` and `what` frame the figures: `scanning 120 of 4000 objects`.
+    pub fn new(doing: &'static str, what: &'static str) -> Self {
+        Self {
+            doing,
+            what,
+            is_shown: io::stderr().is_terminal(),
+            last: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// Shows a new state. Cheap, and may be called from any thread.
+    pub fn show(&self, done: u64, all: u64) {
+        if !self.is_shown {
+            return;
+        }
+        let percent = done * 100 / all.max(1);
+        if self.last.swap(percent, Ordering::Relaxed) != percent {
+            let full = usize::try_from(percent / 5).unwrap_or(0);
+            let bar = format!("{:20}", "━".repeat(full));
+            let _ = write!(
+                anstream::stderr(),
+                "\r\x1b[K{} {bar} {done} of {all} {}",
+                self.doing,
+                self.what
+            );
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if self.last.load(Ordering::Relaxed) != u64::MAX {
+            let _ = write!(anstream::stderr(), "\r\x1b[K");
+        }
+    }
 }
 
 /// Prints a problem in its three lines on stderr. On a terminal the words of error and cause break at its width;

@@ -19,19 +19,26 @@ pub struct Locations {
 impl Locations {
     /// Reads the variables; a leading `~/` in them is the home folder. Without a home folder: `None`.
     pub fn of(environment: &Environment) -> Option<Self> {
-        let home = home(environment);
-        let file = |variable, name| match environment.get_path(variable) {
-            Some(path) => Some(match (path.strip_prefix("~"), home) {
-                (Ok(rest), Some(home)) => home.join(rest),
-                (Ok(_), None) => return None,
-                (Err(_), _) => path.to_owned(),
-            }),
-            None => Some(home?.join(".aws").join(name)),
-        };
         Some(Self {
-            credentials: file("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
-            config: file("AWS_CONFIG_FILE", "config")?,
+            credentials: Self::path_of(environment, FileKind::Credentials)?,
+            config: Self::path_of(environment, FileKind::Config)?,
         })
+    }
+
+    /// The path of one file, which needs a home folder only where no variable says another place.
+    pub fn path_of(environment: &Environment, kind: FileKind) -> Option<PathBuf> {
+        let home = home(environment);
+        let (variable, name) = match kind {
+            FileKind::Credentials => ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            FileKind::Config => ("AWS_CONFIG_FILE", "config"),
+        };
+        match environment.get_path(variable) {
+            Some(path) => match path.strip_prefix("~") {
+                Ok(rest) => Some(home?.join(rest)),
+                Err(_) => Some(path.to_owned()),
+            },
+            None => Some(home?.join(".aws").join(name)),
+        }
     }
 
     /// The path of one of them.

@@ -1,35 +1,45 @@
-//! Finds access keys in bytes: one pass, no regular expressions, no I/O. Never says where the bytes came from, and
-//! never copies a secret: a match is a range of the text that was searched.
+//! Finds access keys in bytes: one pass in linear time, no regular expressions, no I/O. Never says where the bytes
+//! came from, and decides nothing about a pair: what belongs together is put together in `change`.
 
-use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::access_key::AccessKeyId;
+mod base64;
+mod naming;
+mod runs;
+mod shape;
+mod token;
 
-/// How many lines a secret may stand away from the key ID it belongs to.
-const NEAR_LINES: usize = 8;
-/// How many bytes before and behind a value are searched for words that name it; keeps minified files linear.
-const NAMING_BYTES: usize = 256;
-/// 40 random characters of 64 have 4.8 bits a character; of 300 000 simulated secrets none had less than 4.12. Hex
-/// has 4 at most.
-const LEAST_ENTROPY: f64 = 4.1;
-/// 40 random characters change between upper, lower, digit and sign about 25 times; camel-case words far less.
-const LEAST_CLASS_CHANGES: usize = 12;
-/// How session tokens begin: the base64 of AWS's own header.
-const SESSION_TOKEN_PREFIXES: [&[u8]; 3] = [b"IQoJb3JpZ2lu", b"FwoGZXIvYXdz", b"FQoGZXIvYXdz"];
+use naming::Named;
+use runs::Spot;
+use shape::Look;
+use token::Token;
+
+use super::change::Counts;
+
+/// How often base64 may stand in base64, or in UTF-16 in base64.
+const DEEPEST: usize = 3;
+/// The least length of a session token; AWS's have hundreds of characters, and the head alone tells them.
+const LEAST_TOKEN: usize = 100;
+const LEAST_TOKEN_WITH_HEAD: usize = 50;
+
+/// The least length of a line that base64 goes on behind.
+const LEAST_LINE: usize = 40;
 
 /// What was recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// A key ID: no secret by itself, but it never stands alone for long.
     AccessKeyId,
-    /// The secret half of a key.
+    /// The secret half of a key, or what works like one: a Bedrock API key, a password of SES.
     SecretAccessKey,
     /// The token that comes with a temporary key.
     SessionToken,
+    /// A part of a key that a profile of this machine holds, known by its value.
+    OwnKey,
 }
 
 impl Rule {
@@ -39,484 +49,310 @@ impl Rule {
             Self::AccessKeyId => "access-key-id",
             Self::SecretAccessKey => "secret-access-key",
             Self::SessionToken => "session-token",
+            Self::OwnKey => "own-key",
         }
     }
 }
 
-/// How the text was written in the blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How a value was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Encoding {
     /// As it is.
     #[serde(rename = "plain")]
     Plain,
-    /// UTF-16 with a byte order mark, as PowerShell's `>` writes it.
+    /// UTF-16, as PowerShell's `>` writes it.
     #[serde(rename = "utf-16")]
     Utf16,
+    /// In base64, as Kubernetes keeps its secrets.
+    #[serde(rename = "base64")]
+    Base64,
+    /// With percent signs, as in a URL.
+    #[serde(rename = "url")]
+    Url,
+    /// With backslashes, as in a JSON string.
+    #[serde(rename = "json")]
+    Json,
+    /// As hexadecimal digits.
+    #[serde(rename = "hex")]
+    Hex,
 }
 
-/// One value in the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One value in a text. It cannot be printed as a whole.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Match {
     /// What it is.
     pub rule: Rule,
-    /// Where it is, in bytes of the text.
+    /// Where it is, in bytes of the text that was searched.
     pub range: Range<usize>,
-    /// Its line, from 1.
-    pub line: usize,
-    /// The byte in the line at which it begins, from 1.
-    pub column: usize,
-    /// The key ID itself, or the one that stands nearest to the secret.
-    pub access_key_id: Option<AccessKeyId>,
-    /// Matches of one number belong to one key; from 0, without gaps.
-    pub group: usize,
+    /// What it is once decoded.
+    pub value: Vec<u8>,
+    /// How it is written.
+    pub encoding: Encoding,
+    /// What it takes for it to be a finding.
+    pub counts: Counts,
 }
 
-/// The text of a blob: itself, or what its UTF-16 says.
-pub fn decode(blob: &[u8]) -> (Cow<'_, [u8]>, Encoding) {
-    let read: fn([u8; 2]) -> u16 = match blob {
-        [0xff, 0xfe, ..] => u16::from_le_bytes,
-        [0xfe, 0xff, ..] => u16::from_be_bytes,
-        _ => return (Cow::Borrowed(blob), Encoding::Plain),
-    };
-    let units = blob[2..].chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
-    let text: String = char::decode_utf16(units)
-        .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect();
-    (Cow::Owned(text.into_bytes()), Encoding::Utf16)
+/// What a text holds.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// The values, in their order.
+    pub values: Vec<Match>,
+    /// Base64 that says something packed, with what it says.
+    pub packed: Vec<(Range<usize>, Vec<u8>)>,
 }
 
-/// Every key ID, secret and session token in `text`, in its order.
-pub fn detect(text: &[u8]) -> Vec<Match> {
-    let candidates = candidates(text);
-    if candidates.is_empty() {
-        return Vec::new();
-    }
-    let lines = Lines::of(text);
-    let ids: Vec<(usize, AccessKeyId)> = candidates
-        .iter()
-        .filter(|(rule, _)| *rule == Rule::AccessKeyId)
-        .filter_map(|(_, range)| {
-            let id = AccessKeyId::parse(std::str::from_utf8(&text[range.clone()]).ok()?).ok()?;
-            Some((lines.number(range.start), id))
-        })
-        .collect();
-    let mut groups: Vec<Option<AccessKeyId>> = Vec::new();
-    let mut matches = Vec::new();
-    for (rule, range) in candidates {
-        let line = lines.number(range.start);
-        let near = nearest(&ids, line);
-        let named = Naming {
-            text,
-            lines: &lines,
-            range: &range,
-        };
-        let is_key = match rule {
-            Rule::AccessKeyId => true,
-            Rule::SecretAccessKey => {
-                near.is_some() || named.holds_any(&["secret", "aws", "access_key", "access-key", "accesskey"])
-            }
-            Rule::SessionToken => {
-                SESSION_TOKEN_PREFIXES
-                    .iter()
-                    .any(|prefix| text[range.clone()].starts_with(prefix))
-                    || named.holds_any(&[
-                        "session_token",
-                        "session-token",
-                        "sessiontoken",
-                        "security_token",
-                        "security-token",
-                        "securitytoken",
-                    ])
-            }
-        };
-        if !is_key {
-            continue;
-        }
-        let access_key_id = match rule {
-            Rule::AccessKeyId => std::str::from_utf8(&text[range.clone()])
-                .ok()
-                .and_then(|id| AccessKeyId::parse(id).ok()),
-            Rule::SecretAccessKey | Rule::SessionToken => near.cloned(),
-        };
-        let known = access_key_id
-            .as_ref()
-            .and_then(|id| groups.iter().position(|of| of.as_ref() == Some(id)));
-        let group = known.unwrap_or_else(|| {
-            groups.push(access_key_id.clone());
-            groups.len() - 1
-        });
-        matches.push(Match {
+impl fmt::Debug for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
             rule,
-            line,
-            column: range.start - lines.start(line) + 1,
-            access_key_id,
-            group,
             range,
-        });
+            encoding,
+            ..
+        } = self;
+        write!(f, "Match({} at {range:?}, {encoding:?})", rule.as_str())
     }
-    matches
 }
 
-/// The values that look right by themselves; what stands around them is not asked yet.
-fn candidates(text: &[u8]) -> Vec<(Rule, Range<usize>)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        if !is_base64(text[at]) {
-            at += 1;
-            continue;
-        }
-        let run = at;
-        while at < text.len() && is_base64(text[at]) {
-            at += 1;
-        }
-        // `\n` inside a JSON string and `%3D` inside a URL end in characters that belong to no value.
-        let start = run + escape_tail(text, run, at);
-        let length = at - start;
-        if let Some(token) = session_token(text, start..at) {
-            at = at.max(token.end);
-            found.push((Rule::SessionToken, token));
-        } else if length == 40 && !beside_base64_url(text, start, at) && looks_like_a_secret(&text[start..at])
-        {
-            found.push((Rule::SecretAccessKey, start..at));
-        } else if length >= 20 {
-            access_key_ids(text, start..at, &mut found);
-        }
-    }
+/// Every key ID, secret and session token in `text`.
+///
+/// `is_cut` says that the text goes on before its first byte, so that base64 may begin in the middle of a group.
+///
+/// `is_utf_16` says that it is UTF-16 as a whole, which is decoded and searched elsewhere: only other texts in it count.
+pub fn detect(text: &[u8], is_cut: bool, is_utf_16: bool) -> Matches {
+    let mut search = Search {
+        text,
+        outside: Named::Not,
+        depth: 0,
+        is_cut,
+        is_utf_16,
+        found: Matches::default(),
+        block_end: 0,
+    };
+    search.run();
+    let mut found = search.found;
+    found.values.sort_by_key(|value| (value.range.start, value.rule));
+    found
+        .values
+        .dedup_by(|value, before| value.rule == before.rule && value.range.start == before.range.start);
     found
 }
 
-/// A key ID in a run stands between characters that are neither letters nor digits.
-fn access_key_ids(text: &[u8], run: Range<usize>, found: &mut Vec<(Rule, Range<usize>)>) {
-    let mut start = run.start;
-    for part in text[run].split(|byte| !byte.is_ascii_alphanumeric()) {
-        if part.len() == 20 && looks_like_an_access_key_id(part) {
-            found.push((Rule::AccessKeyId, start..start + 20));
-        }
-        start += part.len() + 1;
-    }
-}
-
-/// How many characters at the head of a run belong to an escape before it.
-fn escape_tail(text: &[u8], start: usize, end: usize) -> usize {
-    let before = |back: usize| start.checked_sub(back).map(|at| text[at]);
-    let run = &text[start..end];
-    if before(1) == Some(b'\\') && matches!(run, [b'n' | b'r' | b't', ..]) {
-        1
-    } else if before(1) == Some(b'%') && run.len() > 2 && run[..2].iter().all(u8::is_ascii_hexdigit) {
-        2
-    } else {
-        0
-    }
-}
-
-/// A session token has hundreds of characters; in a URL some of them are escaped.
-fn session_token(text: &[u8], run: Range<usize>) -> Option<Range<usize>> {
-    let escaped_too = SESSION_TOKEN_PREFIXES
-        .iter()
-        .any(|prefix| text[run.clone()].starts_with(prefix));
-    let behind = text[run.end..].iter().take_while(|byte| match byte {
-        b'=' => true,
-        b'%' | b'-' | b'_' => escaped_too,
-        byte => escaped_too && is_base64(**byte),
-    });
-    let token = run.start..run.end + behind.count();
-    let is_token = token.len() >= 100
-        && distinct(&text[token.clone()]) > 20
-        && !text[token.clone()].iter().all(u8::is_ascii_hexdigit);
-    is_token.then_some(token)
-}
-
-fn looks_like_an_access_key_id(value: &[u8]) -> bool {
-    let tail = &value[4..];
-    matches!(&value[..4], b"AKIA" | b"ASIA" | b"ABIA" | b"ACCA")
-        && tail.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'))
-        && !holds(value, b"example")
-        && distinct(tail) >= 6
-        && tail.windows(2).filter(|pair| pair[1] == pair[0] + 1).count() < 8
-}
-
-fn looks_like_a_secret(value: &[u8]) -> bool {
-    value.iter().any(u8::is_ascii_uppercase)
-        && value.iter().any(u8::is_ascii_lowercase)
-        && value.iter().any(u8::is_ascii_digit)
-        && !value.iter().all(u8::is_ascii_hexdigit)
-        && !holds(value, b"example")
-        && entropy(value) >= LEAST_ENTROPY
-        && class_changes(value) >= LEAST_CLASS_CHANGES
-        && !is_path_of_words(value)
-}
-
-/// `src/AwsComponents/Button3/SecretLoginForm` passes every other test. Of 300 000 simulated secrets 1 in 5 000 looks
-/// like it.
-fn is_path_of_words(value: &[u8]) -> bool {
-    let in_words: usize = value
-        .split(|byte| !byte.is_ascii_lowercase())
-        .map(<[u8]>::len)
-        .filter(|length| *length >= 4)
-        .sum();
-    value.contains(&b'/') && in_words >= 16 && class_changes(value) < 18
-}
-
-fn class_changes(value: &[u8]) -> usize {
-    value
-        .windows(2)
-        .filter(|pair| class(pair[0]) != class(pair[1]))
-        .count()
-}
-
-fn beside_base64_url(text: &[u8], start: usize, end: usize) -> bool {
-    let is_url_sign = |byte: Option<&u8>| matches!(byte, Some(b'-' | b'_'));
-    is_url_sign(start.checked_sub(1).and_then(|at| text.get(at))) || is_url_sign(text.get(end))
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+')
-}
-
-fn class(byte: u8) -> u8 {
-    match byte {
-        b'A'..=b'Z' => 0,
-        b'a'..=b'z' => 1,
-        b'0'..=b'9' => 2,
-        _ => 3,
-    }
-}
-
-fn counts(value: &[u8]) -> [u32; 256] {
-    let mut counts = [0; 256];
-    for byte in value {
-        counts[usize::from(*byte)] += 1;
-    }
-    counts
-}
-
-fn distinct(value: &[u8]) -> usize {
-    counts(value).iter().filter(|count| **count > 0).count()
-}
-
-/// Shannon's, in bits a character.
-fn entropy(value: &[u8]) -> f64 {
-    let total = value.len() as f64;
-    counts(value)
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| f64::from(*count) / total)
-        .map(|share| -share * share.log2())
-        .sum()
-}
-
-/// Whether `text` holds `word` (in lower case), in any case.
-fn holds(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len())
-        .any(|window| window.eq_ignore_ascii_case(word))
-}
-
-/// The ID nearest to a line; `ids` is in the order of the text.
-fn nearest(ids: &[(usize, AccessKeyId)], line: usize) -> Option<&AccessKeyId> {
-    let behind = ids.partition_point(|(of, _)| *of <= line);
-    [behind.checked_sub(1), Some(behind)]
-        .into_iter()
-        .filter_map(|index| ids.get(index?))
-        .filter(|(of, _)| of.abs_diff(line) <= NEAR_LINES)
-        .min_by_key(|(of, _)| of.abs_diff(line))
-        .map(|(_, id)| id)
-}
-
-/// Where each line begins.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn of(text: &[u8]) -> Self {
-        Self(
-            std::iter::once(0)
-                .chain(memchr::memchr_iter(b'\n', text).map(|at| at + 1))
-                .collect(),
-        )
-    }
-
-    /// The line of a byte, from 1.
-    fn number(&self, at: usize) -> usize {
-        self.0.partition_point(|start| *start <= at)
-    }
-
-    /// The first byte of a line; a line before the first begins where the first does.
-    fn start(&self, line: usize) -> usize {
-        line.checked_sub(1)
-            .and_then(|index| self.0.get(index))
-            .copied()
-            .unwrap_or(0)
-    }
-}
-
-/// The words around a value: its line and the line before, within [`NAMING_BYTES`].
-struct Naming<'a> {
+struct Search<'a> {
     text: &'a [u8],
-    lines: &'a Lines,
-    range: &'a Range<usize>,
+    /// How the text as a whole is named, where it lies in another one.
+    outside: Named,
+    depth: usize,
+    is_cut: bool,
+    is_utf_16: bool,
+    found: Matches,
+    /// Where the last base64 of several lines ended.
+    block_end: usize,
 }
 
-impl Naming<'_> {
-    fn holds_any(&self, words: &[&str]) -> bool {
-        let line = self.lines.number(self.range.start);
-        let from = self
-            .lines
-            .start(line - 1)
-            .max(self.range.start.saturating_sub(NAMING_BYTES));
-        let behind = &self.text[self.range.end..self.text.len().min(self.range.end + NAMING_BYTES)];
-        let behind = &behind[..memchr::memchr(b'\n', behind).unwrap_or(behind.len())];
-        let before = &self.text[from..self.range.start];
-        words.iter().any(|word| {
-            [before, behind]
-                .into_iter()
-                .any(|part| names(part, word.as_bytes()))
-        })
+impl Search<'_> {
+    fn run(&mut self) {
+        let text = self.text;
+        runs::spots(text, |spot| match spot {
+            Spot::Long(run) => self.long(run),
+            Spot::AccessKeyId(range) => self.access_key_id(range),
+            Spot::Encoded(range) => self.encoded(range),
+        });
+        if self.depth > 0 {
+            self.whole_is_a_secret();
+        }
+        if !self.is_utf_16 && memchr::memchr(0, text).is_some() {
+            self.utf_16();
+        }
     }
-}
 
-/// Whether a word of `text` begins with `word`: `my_aws`, `myAws`, but not `laws`.
-fn names(text: &[u8], word: &[u8]) -> bool {
-    (0..(text.len() + 1).saturating_sub(word.len())).any(|at| {
-        let begins =
-            at == 0 || !text[at - 1].is_ascii_alphabetic() || text[at].is_ascii_uppercase() || word.len() > 3;
-        begins && text[at..at + word.len()].eq_ignore_ascii_case(word)
-    })
+    fn push(&mut self, rule: Rule, token: &Token<'_>, counts: Counts) {
+        self.found.values.push(Match {
+            rule,
+            range: token.range.clone(),
+            value: token.value.to_vec(),
+            encoding: token.encoding,
+            counts,
+        });
+    }
+
+    /// A key ID stands between characters that are neither letters nor digits, or behind an escape.
+    fn access_key_id(&mut self, range: Range<usize>) {
+        let text = self.text;
+        if shape::is_access_key_id(&text[range.clone()])
+            && !text.get(range.end).is_some_and(u8::is_ascii_alphanumeric)
+            && token::begins_at(text, range.start)
+        {
+            self.push(Rule::AccessKeyId, &Token::plain(text, range), Counts::Always);
+        }
+    }
+
+    fn long(&mut self, run: Range<usize>) {
+        let text = self.text;
+        token::each(text, run, |token| {
+            if !self.key(&token) {
+                self.base64(&token);
+            }
+        });
+    }
+
+    /// Whether a token is a secret or a session token, as far as can be told here.
+    fn key(&mut self, token: &Token<'_>) -> bool {
+        let (text, value) = (self.text, &token.value[..]);
+        let with_head = shape::begins_as_session_token(value);
+        if with_head && value.len() >= LEAST_TOKEN_WITH_HEAD && shape::is_random_token(value) {
+            self.push(Rule::SessionToken, token, Counts::Always);
+            return true;
+        }
+        if token::is_bedrock_key(text, token) && shape::is_random_token(value) {
+            self.push(Rule::SecretAccessKey, token, Counts::Always);
+            // A short-term one says in base64 whose it is.
+            return value.starts_with(b"ABSK");
+        }
+        if value.len() >= LEAST_TOKEN
+            && naming::is_session_token(text, &token.range)
+            && shape::is_random_token(value)
+        {
+            self.push(Rule::SessionToken, token, Counts::Always);
+            return true;
+        }
+        if let Some(tail) = token::behind_access_key_id(token) {
+            self.secret(&tail);
+            return true;
+        }
+        if value.len() == 44 && token::is_mail_password(value) && shape::secret(value) >= Look::Plausible {
+            let counts = if naming::is_mail(text, &token.range) {
+                Counts::Always
+            } else {
+                Counts::BesideAccessKeyId
+            };
+            self.push(Rule::SecretAccessKey, token, counts);
+        }
+        value.len() == 40 && self.secret(token)
+    }
+
+    fn secret(&mut self, token: &Token<'_>) -> bool {
+        let text = self.text;
+        if token.is_part_of_more(text) || token::is_in_block(text, &token.range) {
+            return false;
+        }
+        let look = shape::secret(&token.value);
+        let named = naming::secret(text, &token.range).max(self.outside);
+        let counts = match (look, named) {
+            (Look::Decoy, _) => return false,
+            (Look::Wordy, Named::Secret) if naming::is_assigned(text, &token.range) => Counts::Always,
+            (Look::Wordy, _) => Counts::BesideAccessKeyId,
+            (_, Named::Secret) | (Look::Random, Named::Near) => Counts::Always,
+            (Look::Random, Named::Not) => Counts::WithAccessKeyId,
+            (Look::Plausible, Named::Not | Named::Near) => Counts::BesideAccessKeyId,
+        };
+        self.push(Rule::SecretAccessKey, token, counts);
+        true
+    }
+
+    /// A Kubernetes secret's value is nothing but the secret; its name stands outside.
+    fn whole_is_a_secret(&mut self) {
+        let start = self.text.len() - self.text.trim_ascii_start().len();
+        let value = self.text.trim_ascii();
+        let range = start..start + value.len();
+        let is_known = self.found.values.iter().any(|found| found.range == range);
+        if value.len() == 40 && !is_known && value.iter().all(|byte| base64::is_standard(*byte)) {
+            self.secret(&Token::plain(self.text, range));
+        }
+    }
+
+    /// Base64 that may say a key ID: too short for [`Search::long`], or in the middle of something.
+    fn encoded(&mut self, range: Range<usize>) {
+        if self.depth < DEEPEST {
+            let decoded = base64::decode(&self.text[range.clone()]);
+            self.inside(&base64::Block::straight(range.start, decoded), Named::Not);
+        }
+    }
+
+    fn base64(&mut self, token: &Token<'_>) {
+        if self.depth >= DEEPEST || token.range.start < self.block_end || token.value.len() < 24 {
+            return;
+        }
+        let text = self.text;
+        // What came before the text is unknown, and so is where a group of four begins.
+        let shifts = if self.is_cut && token.range.start == 0 {
+            0..4
+        } else {
+            0..1
+        };
+        for shift in shifts {
+            let block = base64::block(text, token, shift);
+            self.block_end = self.block_end.max(block.end());
+            if super::unpack::is_packed(block.decoded()) {
+                let range = token.range.start..block.end();
+                self.found.packed.push((range, block.into_decoded()));
+            } else {
+                let named = naming::secret(text, &token.range).max(self.outside);
+                self.inside(&block, named);
+            }
+        }
+    }
+
+    /// Searches what a part of the text says in base64.
+    fn inside(&mut self, block: &base64::Block, outside: Named) {
+        let mut search = Search {
+            text: block.decoded(),
+            outside,
+            depth: self.depth + 1,
+            is_cut: false,
+            is_utf_16: false,
+            found: Matches::default(),
+            block_end: 0,
+        };
+        search.run();
+        let found = search.found;
+        let values = found.values.into_iter().map(|value| Match {
+            range: block.place(value.range),
+            encoding: Encoding::Base64,
+            ..value
+        });
+        self.found.values.extend(values);
+        let packed = found.packed.into_iter();
+        self.found
+            .packed
+            .extend(packed.map(|(range, bytes)| (block.place(range), bytes)));
+    }
+
+    /// What lies in UTF-16 amid other bytes: in programs, and where PowerShell wrote on in a file of UTF-8.
+    fn utf_16(&mut self) {
+        let text = self.text;
+        for segment in super::decode::segments(text) {
+            let decoded: Vec<u8> = text[segment.clone()].iter().copied().step_by(2).collect();
+            let mut search = Search {
+                text: &decoded,
+                outside: self.outside,
+                // A text without NULs does not come here again.
+                depth: self.depth,
+                is_cut: false,
+                is_utf_16: false,
+                found: Matches::default(),
+                block_end: 0,
+            };
+            search.run();
+            let place = |range: Range<usize>| segment.start + 2 * range.start..segment.start + 2 * range.end;
+            let found = search.found;
+            self.found
+                .values
+                .extend(found.values.into_iter().map(|value| Match {
+                    range: place(value.range),
+                    encoding: if value.encoding == Encoding::Plain {
+                        Encoding::Utf16
+                    } else {
+                        value.encoding
+                    },
+                    ..value
+                }));
+            let packed = found.packed.into_iter();
+            self.found
+                .packed
+                .extend(packed.map(|(range, bytes)| (place(range), bytes)));
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Put together at run time, so that no scanner takes this file for a leak.
-    fn id() -> String {
-        ["AK", "IAY34FZKBOKMUTVV7A"].concat()
-    }
-
-    fn secret() -> String {
-        ["q7Rk2ZpXv9LmT4sWb8Nc", "Y3hDf6Gj/J1a+E5uKoQi"].concat()
-    }
-
-    fn rules(text: &str) -> Vec<Rule> {
-        detect(text.as_bytes())
-            .into_iter()
-            .map(|found| found.rule)
-            .collect()
-    }
-
-    #[test]
-    fn both_halves_of_a_key_are_one_group() {
-        let text = format!("[default]\nkey = {}\nvalue = {}\n", id(), secret());
-        let found = detect(text.as_bytes());
-        let places: Vec<_> = found
-            .iter()
-            .map(|found| (found.rule, found.line, found.column, found.group))
-            .collect();
-        assert_eq!(
-            places,
-            [(Rule::AccessKeyId, 2, 7, 0), (Rule::SecretAccessKey, 3, 9, 0)]
-        );
-        assert_eq!(
-            found[1].access_key_id.as_ref().map(AccessKeyId::as_str),
-            Some(id().as_str())
-        );
-    }
-
-    #[test]
-    fn a_secret_needs_a_key_id_or_a_word_near_it() {
-        assert_eq!(rules(&format!("checksum {}", secret())), []);
-        assert_eq!(rules(&format!("laws {}", secret())), []);
-        assert_eq!(rules(&format!("mySecret: {}", secret())), [Rule::SecretAccessKey]);
-        assert_eq!(rules(&format!("# aws\nx={}", secret())), [Rule::SecretAccessKey]);
-        assert_eq!(rules(&format!("# aws\n\n\nx={}", secret())), []);
-        let far = "\n".repeat(NEAR_LINES + 1);
-        assert_eq!(rules(&format!("{}{far}{}", id(), secret())), [Rule::AccessKeyId]);
-    }
-
-    #[test]
-    fn escapes_and_urls_are_boundaries() {
-        assert_eq!(rules(&format!(r#""a\n{}\n""#, id())), [Rule::AccessKeyId]);
-        assert_eq!(rules(&format!("Credential%3D{}%2Fus", id())), [Rule::AccessKeyId]);
-        assert_eq!(
-            rules(&format!("s3://{}:{}@bucket", id(), secret())),
-            [Rule::AccessKeyId, Rule::SecretAccessKey]
-        );
-        assert_eq!(
-            rules(&format!(r#"aws_secret\n{}\n"#, secret())),
-            [Rule::SecretAccessKey]
-        );
-    }
-
-    #[test]
-    fn session_tokens_are_known_by_head_or_by_name() {
-        let body = secret().repeat(4);
-        assert_eq!(
-            rules(&["IQoJb3JpZ2", "lu", &body, "=="].concat()),
-            [Rule::SessionToken]
-        );
-        assert_eq!(
-            rules(&format!("aws_session_token = {body}")),
-            [Rule::SessionToken]
-        );
-        assert_eq!(rules(&format!("icon = {body}")), []);
-    }
-
-    #[test]
-    fn what_only_looks_alike_passes() {
-        for decoy in [
-            "aws_access_key_id = AKIAIOSFODNN7EXAMPLE".to_owned(),
-            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
-            ["AKIA", &"X".repeat(16)].concat(),
-            ["AKIA", "ABCDEFGHIJKLMNOP"].concat(),
-            ["AROA", "Y34FZKBOKMUTVV7A"].concat(),
-            ["AIDA", "Y34FZKBOKMUTVV7A"].concat(),
-            ["x", &id()].concat(),
-            [&id(), "7"].concat(),
-            "aws sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned(),
-            "aws src/AwsComponents/Button3/SecretLoginForm"
-                .chars()
-                .take(44)
-                .collect(),
-            ["aws ", &secret(), "q"].concat(),
-            ["aws eyJ-", &secret()].concat(),
-        ] {
-            assert_eq!(rules(&decoy), [], "{decoy}");
-        }
-    }
-
-    #[test]
-    fn utf_16_is_read_in_both_orders() {
-        for (mark, write) in [
-            ([0xff, 0xfe], u16::to_le_bytes as fn(u16) -> [u8; 2]),
-            ([0xfe, 0xff], u16::to_be_bytes),
-        ] {
-            let blob: Vec<u8> = mark
-                .into_iter()
-                .chain(id().encode_utf16().flat_map(write))
-                .collect();
-            let (text, encoding) = decode(&blob);
-            assert_eq!(encoding, Encoding::Utf16);
-            assert_eq!(detect(&text).len(), 1);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_planted_key_is_found_anywhere(before in prop::collection::vec(any::<u8>(), 0..300),
-                                           after in prop::collection::vec(any::<u8>(), 0..300)) {
-            let mut text = before;
-            text.push(b' ');
-            let start = text.len();
-            text.extend_from_slice(id().as_bytes());
-            text.push(b':');
-            text.extend_from_slice(secret().as_bytes());
-            text.push(b' ');
-            text.extend_from_slice(&after);
-            let found = detect(&text);
-            let has = |rule, at| found.iter().any(|found| found.rule == rule && found.range.start == at);
-            prop_assert!(has(Rule::AccessKeyId, start));
-            prop_assert!(has(Rule::SecretAccessKey, start + 21));
-        }
-    }
-}
+mod tests;

@@ -1,11 +1,36 @@
-//! How a scan is told: the JSON document of the contract, and text for people. Never prints by itself.
+//! How a scan is told: to people in text, to programs in JSON, SARIF or GitHub's annotations. Never prints by itself,
+//! and never knows more of a secret than its first four characters.
 
 use serde::Serialize;
 
-use super::{Finding, Scan, Scanned};
+use super::Scanned;
+use super::allow::Settled;
+use super::change::{Bound, Finding};
+use super::detector::Rule;
 
-/// How many findings are shown one by one in text.
-const SHOWN: usize = 10;
+mod github;
+mod sarif;
+mod text;
+mod way_on;
+
+pub use github::github;
+pub use sarif::sarif;
+pub use text::text;
+pub use way_on::{Source, unread, way_on};
+
+/// How the result of a scan is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One document that begins with its schema.
+    Json,
+    /// SARIF 2.1.0, for code scanning and editors.
+    Sarif,
+    /// Annotations of a GitHub Actions run.
+    Github,
+}
 
 /// The document `keyagent.scan/1`.
 #[derive(Serialize)]
@@ -20,71 +45,38 @@ struct Document<'a> {
 /// # Errors
 ///
 /// None in practice: the document holds text and numbers only.
-pub fn json(scan: &Scan) -> Result<String, serde_json::Error> {
+pub fn json(settled: &Settled) -> Result<String, serde_json::Error> {
     let document = Document {
         schema: "keyagent.scan/1",
-        scanned: scan.scanned,
-        findings: &scan.findings,
+        scanned: settled.scanned,
+        findings: &settled.findings,
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
 
-/// A line for each finding, the first ten of them.
-pub fn text(scan: &Scan) -> String {
-    let mut text = String::new();
-    for finding in scan.findings.iter().take(SHOWN) {
-        let Finding {
-            path,
-            line,
-            column,
-            rule,
-            preview,
-            account_id,
-            ..
-        } = finding;
-        text.push_str(&format!(
-            "{}:{line}:{column}  {}  {preview}",
-            shown(path),
-            rule.as_str()
-        ));
-        if let Some(account) = account_id {
-            text.push_str(&format!("  account {account}"));
-        }
-        text.push('\n');
+/// What was looked at, and what came of it: `scanned 3 blobs, 4.2 kB: 2 findings, 1 allowed`.
+pub fn summary(settled: &Settled) -> String {
+    let Scanned { blobs, bytes } = settled.scanned;
+    let found = match settled.findings.len() {
+        0 => "no keys".to_owned(),
+        found => counted(found, "finding"),
+    };
+    let mut text = format!("scanned {}, {}: {found}", counted(blobs, "blob"), size(bytes));
+    if settled.allowed > 0 {
+        text.push_str(&format!(", {} allowed", settled.allowed));
     }
-    if scan.findings.len() > SHOWN {
-        let more = scan.findings.len() - SHOWN;
-        text.push_str(&format!("and {more} more; to see all, add --format json\n"));
+    if !settled.unread.is_empty() {
+        text.push_str(&format!(", {} not looked into", settled.unread.len()));
     }
     text
-}
-
-/// What was looked at without a finding: `scanned 3 blobs, 4.2 kB: no keys`.
-pub fn nothing_found(scanned: Scanned) -> String {
-    let plural = if scanned.blobs == 1 { "" } else { "s" };
-    format!(
-        "scanned {} blob{plural}, {:.1} kB: no keys",
-        scanned.blobs,
-        scanned.bytes as f64 / 1000.0
-    )
-}
-
-/// The paths that hold findings, each once, in their order.
-pub fn paths(scan: &Scan) -> Vec<&str> {
-    let mut paths: Vec<&str> = scan
-        .findings
-        .iter()
-        .map(|finding| finding.path.as_str())
-        .collect();
-    paths.dedup();
-    paths
 }
 
 /// A path without the characters that would steer a terminal or break a line.
 pub fn shown(path: &str) -> String {
     path.chars()
         .flat_map(|c| {
-            if c.is_control() {
+            // Behind U+202A and U+2066 the direction of writing turns, and a name can look like another.
+            if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
                 c.escape_default().collect()
             } else {
                 vec![c]
@@ -96,7 +88,7 @@ pub fn shown(path: &str) -> String {
 /// A path as a word of a POSIX shell; one that cannot be typed as a whole is matched with `?`.
 pub fn shell_word(path: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@,:".contains(c);
-    if !path.is_empty() && path.chars().all(is_plain) && !path.starts_with(':') {
+    if !path.is_empty() && path.chars().all(is_plain) {
         return path.to_owned();
     }
     // git matches `?` in a pathspec with any one byte or character; a literal path cannot hold what was replaced.
@@ -111,4 +103,87 @@ pub fn shell_word(path: &str) -> String {
         })
         .collect();
     format!("'{}'", typed.replace('\'', r"'\''"))
+}
+
+/// Why a content was not looked into.
+pub fn why_unread(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Depth => "it is packed in too many layers",
+        Bound::Size => "it is too large when unpacked",
+        Bound::Encrypted => "it is encrypted",
+        Bound::Unreadable => "it is damaged, or packed in a way that keyagent does not know",
+    }
+}
+
+/// What a rule finds, in words.
+fn name(rule: Rule) -> &'static str {
+    match rule {
+        Rule::AccessKeyId => "AWS access key ID",
+        Rule::SecretAccessKey => "AWS secret access key",
+        Rule::SessionToken => "AWS session token",
+        Rule::OwnKey => "AWS key of a profile on this machine",
+    }
+}
+
+/// What is known about a finding beyond its value, as fragments.
+fn known(finding: &Finding) -> Vec<String> {
+    let mut known = Vec::new();
+    if let Some(account) = &finding.account_id {
+        known.push(format!("account {account}"));
+    }
+    if let Some(profile) = &finding.profile {
+        let state = if finding.is_current { "in use" } else { "replaced" };
+        known.push(format!("profile {} ({state})", shown(profile)));
+    } else if finding.rule == Rule::OwnKey {
+        known.push("a key of yours".to_owned());
+    }
+    if let Some(commit) = &finding.commit {
+        known.push(format!("commit {}", commit.get(..12).unwrap_or(commit)));
+    }
+    known
+}
+
+/// `1 blob`, `2 blobs`.
+fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    match count.try_into() {
+        Ok(1) => format!("1 {what}"),
+        Ok(count) => format!("{count} {what}s"),
+        Err(_) => format!("many {what}s"),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    let kilobytes = bytes as f64 / 1e3;
+    match kilobytes {
+        ..1e3 => format!("{kilobytes:.1} kB"),
+        ..1e6 => format!("{:.1} MB", kilobytes / 1e3),
+        _ => format!("{:.1} GB", kilobytes / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_how_much_was_looked_at() {
+        let mut settled = Settled {
+            scanned: Scanned {
+                blobs: 1,
+                bytes: 12_340_000,
+            },
+            ..Settled::default()
+        };
+        assert_eq!(summary(&settled), "scanned 1 blob, 12.3 MB: no keys");
+        settled.allowed = 2;
+        settled.scanned = Scanned { blobs: 2, bytes: 90 };
+        assert_eq!(summary(&settled), "scanned 2 blobs, 0.1 kB: no keys, 2 allowed");
+    }
+
+    #[test]
+    fn paths_cannot_steer_a_terminal_or_a_shell() {
+        assert_eq!(shown("a\u{1b}[31m\nb\u{202e}c"), "a\\u{1b}[31m\\nb\\u{202e}c");
+        assert_eq!(shell_word("it's; rm"), r"'it'\''s; rm'");
+        assert_eq!(shell_word("a\nb"), "'a?b'");
+    }
 }

@@ -88,8 +88,7 @@ impl Repository {
             .env("HOME", self.folder.path())
             .env("GIT_CONFIG_GLOBAL", self.folder.path().join("gitconfig"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CEILING_DIRECTORIES", self.folder.path())
-            .env("KEYAGENT", KEYAGENT);
+            .env("GIT_CEILING_DIRECTORIES", self.folder.path());
         command
     }
 
@@ -128,11 +127,12 @@ impl Repository {
     }
 
     pub(crate) fn install_hook(&self) {
-        let hook = self.path.join(".git/hooks/pre-commit");
-        fs::create_dir_all(hook.parent().expect("the test's own repository can be set up"))
+        let output = self
+            .command(KEYAGENT)
+            .args(["hook", "install"])
+            .output()
             .expect("the test's own repository can be set up");
-        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/hooks/pre-commit"), hook)
-            .expect("the test's own repository can be set up");
+        assert!(output.status.success(), "{:?}", texts(&output));
     }
 
     pub(crate) fn scan(&self) -> Output {

@@ -1,17 +1,23 @@
 //! `keyagent scan`: what to look through, and how the result is told. Finds nothing itself.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{Format, exit_code, ui};
+use crate::cli::ui;
+use crate::clock;
+use crate::git::Repository;
+use crate::hook::run::Work;
 use crate::problem::Problem;
 use crate::process::Environment;
-use crate::scan::{self, Scan, report};
+use crate::scan::Scanner;
+use crate::scan::own_keys::OwnKeys;
+use crate::scan::report::Source;
+use crate::scan::source::{self, Ignored, Progress, Reach};
 
-/// How many paths the command that unstages names one by one.
-const NAMED_PATHS: usize = 10;
+mod tell;
 
-/// Look for AWS keys in what is staged, in files or in a stream
+/// Look for AWS keys in what is staged, in files, in commits or in a stream
 ///
 /// Exits 0 when there are none, 1 when there are, and 2 when something could not be scanned.
 #[derive(Debug, clap::Args)]
@@ -20,15 +26,35 @@ pub struct Args {
     /// Look through what git would commit now
     #[arg(long, group = "source")]
     staged: bool,
+    /// Look through what commits changed, and their messages: A..B, or any words that git log takes
+    #[arg(
+        long,
+        value_name = "REVISION",
+        num_args = 1,
+        allow_hyphen_values = true,
+        group = "source"
+    )]
+    commits: Vec<String>,
+    /// Look through all that the repository has ever held: every branch, tag and stash
+    #[arg(long, group = "source")]
+    history: bool,
+    /// And through what nothing refers to any more
+    #[arg(long, requires = "history", conflicts_with_all = ["staged", "commits", "stdin", "message", "paths"])]
+    all_objects: bool,
     /// Look through standard input
     #[arg(long, group = "source")]
     stdin: bool,
+    /// Look through a commit message, without what git drops from it
+    #[arg(long, value_name = "FILE", group = "source")]
+    message: Option<PathBuf>,
     /// Files, and folders with all that is below them
     #[arg(value_name = "PATH", group = "source")]
     paths: Vec<PathBuf>,
-    /// How the result is written
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    /// Read the files too that .gitignore and its kind name
+    #[arg(long, requires = "paths", conflicts_with_all = ["staged", "commits", "history", "stdin", "message"])]
+    no_ignore: bool,
+    #[command(flatten)]
+    tell: tell::Telling,
 }
 
 /// Scans, tells, and gives the exit code.
@@ -36,58 +62,101 @@ pub struct Args {
 /// # Errors
 ///
 /// When something could not be scanned: what was not looked at is never called clean.
-pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
-    let (scan, unstage) = if args.staged {
-        let (scan, staged) = scan::staged(Path::new("."))?;
-        let command = if staged.has_head {
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let here = Path::new(".");
+    let scanner = &scanner(environment)?;
+    let tell = |scan, source| tell::tell(&args.tell, scan, source, here, environment);
+    if args.staged {
+        tell_staged(scanner, &args.tell, here, environment)
+    } else if !args.commits.is_empty() {
+        let words = args.commits.iter().flat_map(|words| words.split_whitespace());
+        let words: Vec<&str> = words.collect();
+        let repository = Repository::open(here, environment)?;
+        tell(source::commits(scanner, &repository, &words)?, Source::Commits)
+    } else if args.history {
+        let reach = if args.all_objects {
+            Reach::AllObjects
+        } else {
+            Reach::References
+        };
+        let repository = Repository::open(here, environment)?;
+        let bar = Bar(ui::Bar::new("scanning", "objects"));
+        let scan = source::history(scanner, &repository, reach, &bar)?;
+        drop(bar);
+        tell(scan, Source::Commits)
+    } else if let Some(file) = &args.message {
+        tell(source::message(scanner, file, here, environment)?, Source::Stream)
+    } else if args.stdin {
+        tell(
+            source::stream(scanner, "<stdin>", io::stdin().lock())?,
+            Source::Stream,
+        )
+    } else {
+        let ignored = if args.no_ignore {
+            Ignored::IsRead
+        } else {
+            Ignored::IsSkipped
+        };
+        tell(source::paths(scanner, &args.paths, ignored)?, Source::Files)
+    }
+}
+
+/// What a git hook is about, instead of what was typed.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub(super) fn run_for_hook(work: &Work, environment: &Environment) -> Result<u8, Problem> {
+    let here = Path::new(".");
+    let scanner = &scanner(environment)?;
+    let args = tell::Telling::default();
+    match work {
+        Work::Staged => tell_staged(scanner, &args, here, environment),
+        Work::Message(file) => {
+            let scan = source::message(scanner, file, here, environment)?;
+            tell::tell(&args, scan, Source::Stream, here, environment)
+        }
+        Work::Pushed(pushed) => {
+            let scan = pushed.scan(scanner, here, environment)?;
+            tell::tell(&args, scan, Source::Commits, here, environment)
+        }
+    }
+}
+
+fn scanner(environment: &Environment) -> Result<Scanner, Problem> {
+    let today = clock::today();
+    Ok(Scanner::new(OwnKeys::load(environment, Some(today))?).on(today))
+}
+
+fn tell_staged(
+    scanner: &Scanner,
+    args: &tell::Telling,
+    here: &Path,
+    environment: &Environment,
+) -> Result<u8, Problem> {
+    let (scan, staged) = source::staged(scanner, here, environment)?;
+    let paths: HashSet<String> = staged
+        .blobs
+        .iter()
+        .map(|blob| blob.path.to_string_lossy().into_owned())
+        .collect();
+    let source = Source::Staged {
+        unstage: if staged.has_head {
             "git restore --staged"
         } else {
             "git rm --cached"
-        };
-        (scan, Some(command))
-    } else if args.stdin {
-        (scan::stream("<stdin>", io::stdin().lock())?, None)
-    } else {
-        (scan::paths(&args.paths)?, None)
+        },
+        // git runs hooks at the top, and says in GIT_PREFIX where the person was.
+        is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),
+        is_staged: &|path| paths.contains(path),
     };
-    match args.format {
-        Format::Json => ui::out(&report::json(&scan).map_err(|error| {
-            Problem::new(
-                "cannot write the report",
-                error.to_string(),
-                "see it as text: --format text",
-            )
-        })?),
-        Format::Text => ui::out(&report::text(&scan)),
-    }
-    if scan.findings.is_empty() {
-        if args.format == Format::Text {
-            ui::note(&report::nothing_found(scan.scanned));
-        }
-        return Ok(exit_code::OK);
-    }
-    if args.format == Format::Text {
-        ui::note(&what_to_do(&scan, unstage));
-    }
-    Ok(exit_code::FOUND)
+    tell::tell(args, scan, source, here, environment)
 }
 
-fn what_to_do(scan: &Scan, unstage: Option<&str>) -> String {
-    let mut text = String::new();
-    if let Some(command) = unstage {
-        let paths = report::paths(scan);
-        text.push_str("\nto go on, take the key out of the commit:\n");
-        for path in paths.iter().take(NAMED_PATHS) {
-            text.push_str(&format!("  {command} -- {}\n", report::shell_word(path)));
-        }
-        if paths.len() > NAMED_PATHS {
-            text.push_str(&format!(
-                "  and so for {} more files\n",
-                paths.len() - NAMED_PATHS
-            ));
-        }
+struct Bar(ui::Bar);
+
+impl Progress for Bar {
+    fn looked_at(&self, done: u64, all: u64) {
+        self.0.show(done, all);
     }
-    text.push_str("move the key to ~/.aws/credentials, and name its profile instead\n");
-    text.push_str("if it was ever pushed, replace it: keyagent rotate -p PROFILE");
-    text
 }

@@ -1,0 +1,276 @@
+//! What follows a scan: takes out what is allowed, tells the rest, says how to go on; or writes down what shall be allowed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+
+use crate::cli::{exit_code, ui};
+use crate::clock;
+use crate::git::{self, Repository};
+use crate::problem::{Problem, quoted};
+use crate::process::Environment;
+use crate::scan::Scan;
+use crate::scan::allow::{
+    self, AllowFile, Date, Entry, FILE_NAME, OwnKeys, Salt, Settled, Void, is_own_and_live,
+};
+use crate::scan::report::{self, Format, Source};
+
+/// How the result is told, and what may pass.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Telling {
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Let all that is found now pass from here on: writes it into .keyagentallow with this reason, which may end in until=DATE
+    #[arg(long, value_name = "REASON")]
+    allow: Option<String>,
+    /// Let keys pass even if a profile of this machine holds them now
+    #[arg(long)]
+    allow_own: bool,
+}
+
+/// Tells, and gives the exit code. `here` is the folder from which paths count.
+///
+/// # Errors
+///
+/// When `.keyagentallow` cannot be read or written, or something was not looked into.
+pub(super) fn tell(
+    args: &Telling,
+    scan: Scan,
+    source: Source<'_>,
+    here: &Path,
+    environment: &Environment,
+) -> Result<u8, Problem> {
+    let today = clock::today();
+    let rules = if scan.findings.is_empty() && scan.unread.is_empty() {
+        // Most runs find nothing, and are not to wait for git once more.
+        Rules::default()
+    } else {
+        Rules::of(&scan, source, here, environment)?
+    };
+    let own = if args.allow_own {
+        OwnKeys::Pass
+    } else {
+        OwnKeys::Block
+    };
+    let mut settled = allow::settle(scan, own, today, |path| rules.of_path(path));
+    let written = match &args.allow {
+        Some(reason) => write(&mut settled, reason, &rules, source, today, || {
+            Repository::open(here, environment)?.top_level()
+        })?,
+        None => Vec::new(),
+    };
+    let document = |result: Result<String, serde_json::Error>| {
+        result.map_err(|error| {
+            Problem::new(
+                "cannot write the report",
+                error.to_string(),
+                "see it as text: --format text",
+            )
+        })
+    };
+    match args.format {
+        Format::Text => ui::out(&report::text(&settled)),
+        Format::Json => ui::out(&document(report::json(&settled))?),
+        Format::Sarif => ui::out(&document(report::sarif(&settled))?),
+        Format::Github => ui::out(&report::github(&settled)),
+    }
+    for line in written {
+        ui::note(&line);
+    }
+    ui::note(&report::summary(&settled));
+    if !settled.findings.is_empty() {
+        if args.format == Format::Text {
+            ui::note(&report::way_on(&settled, source));
+        }
+        return Ok(exit_code::FOUND);
+    }
+    report::unread(&settled, source).map_or(Ok(exit_code::OK), Err)
+}
+
+/// The entries that hold for each path: of the repository that is scanned, or, for files, of the one they lie in.
+#[derive(Debug, Default)]
+struct Rules {
+    /// By the folder they hold for; an index has none.
+    files: BTreeMap<PathBuf, AllowFile>,
+    places: BTreeMap<String, (PathBuf, String)>,
+    none: AllowFile,
+}
+
+impl Rules {
+    fn of(scan: &Scan, source: Source<'_>, here: &Path, environment: &Environment) -> Result<Self, Problem> {
+        let mut rules = Self::default();
+        match source {
+            Source::Staged { .. } | Source::Commits | Source::Stream => {
+                // The index is what is about to be committed; the work tree may say something that nobody will see.
+                let content = match Repository::open(here, environment) {
+                    Ok(repository) => repository.file_at_top(FILE_NAME)?.unwrap_or_default(),
+                    // A stream needs no repository.
+                    Err(git::Error::NotARepository) => Vec::new(),
+                    Err(error) => return Err(error.into()),
+                };
+                rules.files.insert(PathBuf::new(), AllowFile::parse(&content)?);
+            }
+            Source::Files => {
+                let paths = scan.findings.iter().map(|finding| &finding.path);
+                let paths = paths.chain(scan.unread.iter().map(|unread| &unread.path));
+                let here = absolute(here)?;
+                for path in paths {
+                    let whole = absolute(Path::new(path))?;
+                    let root = root_of(&whole).unwrap_or(&here).to_owned();
+                    let inside = whole.strip_prefix(&root).unwrap_or(&whole).to_string_lossy();
+                    rules
+                        .places
+                        .insert(path.clone(), (root.clone(), slashes(&inside)));
+                    if let std::collections::btree_map::Entry::Vacant(place) = rules.files.entry(root) {
+                        let content = read(place.key())?;
+                        place.insert(AllowFile::parse(content.as_bytes())?);
+                    }
+                }
+            }
+        }
+        Ok(rules)
+    }
+
+    fn of_path(&self, path: &str) -> (&AllowFile, String) {
+        let (root, inside) = self.place(path);
+        (self.files.get(&root).unwrap_or(&self.none), inside)
+    }
+
+    fn place(&self, path: &str) -> (PathBuf, String) {
+        let in_index = || (PathBuf::new(), path.to_owned());
+        self.places.get(path).cloned().unwrap_or_else(in_index)
+    }
+}
+
+/// Writes an entry for every value that may be allowed, takes those out of the result, and says what to do next.
+fn write(
+    settled: &mut Settled,
+    reason: &str,
+    rules: &Rules,
+    source: Source<'_>,
+    today: Date,
+    top_level: impl Fn() -> Result<PathBuf, git::Error>,
+) -> Result<Vec<String>, Problem> {
+    let bad_reason = |void: Void| {
+        Problem::new(
+            "cannot allow what was found",
+            format!("the reason {}", Told(void)),
+            "say why it may stay: --allow \"made-up key of the parser's tests until=2027-12-31\"",
+        )
+    };
+    let mut entries: BTreeMap<PathBuf, Vec<Entry>> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for finding in settled
+        .findings
+        .iter()
+        .filter(|finding| !is_own_and_live(finding))
+    {
+        let (root, _) = rules.place(&finding.path);
+        let entry = Entry::value(&finding.fingerprint, Salt::random(), reason, today).map_err(bad_reason)?;
+        if seen.insert((root.clone(), finding.fingerprint.clone())) {
+            entries.entry(root).or_default().push(entry);
+        }
+    }
+    for unread in &settled.unread {
+        let (root, inside) = rules.place(&unread.path);
+        let entry = Entry::path(&inside, reason, today).map_err(bad_reason)?;
+        if seen.insert((root.clone(), inside)) {
+            entries.entry(root).or_default().push(entry);
+        }
+    }
+    let mut notes = Vec::new();
+    for (root, entries) in entries {
+        let folder = match source {
+            Source::Files => root,
+            Source::Staged { .. } | Source::Commits | Source::Stream => top_level()?,
+        };
+        let path = folder.join(FILE_NAME);
+        let content = AllowFile::with(&read(&folder)?, &entries);
+        std::fs::write(&path, content).map_err(|error| {
+            Problem::new(
+                format!("cannot write {}", path.display()),
+                error.to_string(),
+                "make it writable, then try again",
+            )
+        })?;
+        let count = entries.len();
+        let what = if count == 1 { "entry" } else { "entries" };
+        notes.push(format!("wrote {count} {what} to {}", path.display()));
+        if !matches!(source, Source::Files) {
+            notes.push(format!(
+                "it counts when it is staged: git add -- {}",
+                quoted(&path)
+            ));
+        }
+    }
+    let before = settled.findings.len() + settled.unread.len();
+    settled.findings.retain(is_own_and_live);
+    settled.unread.clear();
+    settled.allowed += before - settled.findings.len();
+    Ok(notes)
+}
+
+/// What is wrong with a reason that was typed just now.
+struct Told(Void);
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Void::NoReason => f.write_str("has no word"),
+            void @ (Void::Ended(_) | Void::NotADay) => void.fmt(f),
+        }
+    }
+}
+
+/// The file in a folder of the work tree; none is an empty one.
+fn read(folder: &Path) -> Result<String, Problem> {
+    let path = folder.join(FILE_NAME);
+    match std::fs::read(&path) {
+        Ok(content) => Ok(String::from_utf8_lossy(&content).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Problem::new(
+            format!("cannot read {}", path.display()),
+            error.to_string(),
+            "make it readable, then try again",
+        )),
+    }
+}
+
+/// A path from the root of the file system, without going through links: they were followed only where they were typed.
+fn absolute(path: &Path) -> Result<PathBuf, Problem> {
+    let whole = std::path::absolute(path).map_err(|error| {
+        Problem::new(
+            format!("cannot tell where {} lies", path.display()),
+            error.to_string(),
+            "go into a folder that exists, then try again",
+        )
+    })?;
+    let mut plain = PathBuf::new();
+    for component in whole.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(component),
+        }
+    }
+    Ok(plain)
+}
+
+/// The top of the repository that a path lies in.
+fn root_of(path: &Path) -> Option<&Path> {
+    path.ancestors()
+        .skip(1)
+        .find(|folder| folder.join(".git").exists())
+}
+
+#[cfg(windows)]
+fn slashes(path: &str) -> String {
+    path.replace('\\', "/")
+}
+
+#[cfg(not(windows))]
+fn slashes(path: &str) -> String {
+    path.to_owned()
+}

@@ -1,0 +1,298 @@
+//! What a hook has to look through, from its arguments and its standard input.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::git::{Reached, Repository};
+use crate::hook::Hook;
+use crate::problem::Problem;
+use crate::process::Environment;
+use crate::scan::{Scan, Scanner, source};
+
+/// What is to be scanned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// What git would commit now.
+    Staged,
+    /// The file that holds a message.
+    Message(PathBuf),
+    /// What comes to a repository with a push.
+    Pushed(Pushed),
+}
+
+/// What a push brings: all that the tips reach, and nothing that the other side has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Commits and tags, by object name or revision; none where a push only deletes.
+    pub tips: BTreeSet<String>,
+    /// Objects that the other side said it has; this side may lack them.
+    pub theirs: BTreeSet<String>,
+    /// What else the other side has.
+    pub known: Known,
+}
+
+/// What is known to be on the side that is pushed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing: it has no name.
+    #[default]
+    Nothing,
+    /// What was last seen of that remote.
+    Remote(String),
+    /// All that this repository has: it is that side itself.
+    AllReferences,
+}
+
+impl Pushed {
+    /// Scans it.
+    ///
+    /// # Errors
+    ///
+    /// When something of it cannot be read.
+    pub fn scan(
+        &self,
+        scanner: &Scanner,
+        cwd: &Path,
+        environment: &Environment,
+    ) -> Result<Scan, crate::scan::Error> {
+        if self.tips.is_empty() {
+            return Ok(Scan::default());
+        }
+        let repository = Repository::open(cwd, environment)?;
+        let tips: Vec<&str> = self.tips.iter().map(String::as_str).collect();
+        let theirs: Vec<&str> = self.theirs.iter().map(String::as_str).collect();
+        let known = self.known.word();
+        let reached = Reached {
+            tips: &tips,
+            theirs: &theirs,
+            known: known.as_deref(),
+        };
+        source::pushed(scanner, &repository, reached)
+    }
+}
+
+impl Known {
+    /// As `git rev-list` takes it.
+    fn word(&self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Remote(name) => Some(format!("--remotes={name}")),
+            Self::AllReferences => Some("--all".to_owned()),
+        }
+    }
+}
+
+/// Reads what git says to a hook.
+///
+/// # Errors
+///
+/// When git says something else than githooks(5) tells: what is not understood is not passed.
+pub fn work(
+    hook: Hook,
+    arguments: &[OsString],
+    input: &[u8],
+    environment: &Environment,
+) -> Result<Work, Problem> {
+    match hook {
+        Hook::PreCommit | Hook::PreMergeCommit | Hook::PreApplypatch => Ok(Work::Staged),
+        Hook::CommitMsg | Hook::ApplypatchMsg => match arguments {
+            [file] => Ok(Work::Message(file.into())),
+            _ => Err(not_understood(hook, "one argument, the file of the message")),
+        },
+        Hook::PrePush => {
+            let lines = lines(hook, input)?;
+            if lines.is_empty()
+                && let Some(pushed) = of_pre_commit(environment)
+            {
+                return Ok(Work::Pushed(pushed));
+            }
+            let mut pushed = Pushed {
+                known: arguments
+                    .first()
+                    .and_then(|name| name.to_str())
+                    .map_or(Known::Nothing, remote),
+                ..Pushed::default()
+            };
+            for [_, new, _, old] in lines {
+                pushed.add(new, old);
+            }
+            Ok(Work::Pushed(pushed))
+        }
+        Hook::PreReceive => {
+            let mut pushed = Pushed {
+                known: Known::AllReferences,
+                ..Pushed::default()
+            };
+            for [old, new, _] in lines(hook, input)? {
+                pushed.add(new, old);
+            }
+            Ok(Work::Pushed(pushed))
+        }
+    }
+}
+
+impl Pushed {
+    fn add(&mut self, new: &str, old: &str) {
+        if !is_nothing(new) {
+            self.tips.insert(new.to_owned());
+        }
+        if !is_nothing(old) {
+            self.theirs.insert(old.to_owned());
+        }
+    }
+}
+
+/// The Python tool pre-commit reads the lines itself, and tells what it made of the first one.
+fn of_pre_commit(environment: &Environment) -> Option<Pushed> {
+    let name = environment.get_str("PRE_COMMIT_REMOTE_NAME")?;
+    let tip = environment
+        .get_str("PRE_COMMIT_TO_REF")
+        .or_else(|| environment.get_str("PRE_COMMIT_LOCAL_BRANCH"))?;
+    Some(Pushed {
+        tips: BTreeSet::from([tip.to_owned()]),
+        theirs: BTreeSet::new(),
+        known: remote(name),
+    })
+}
+
+/// A remote is named by git itself; what would be a pattern, or is a URL, vouches for nothing.
+fn remote(name: &str) -> Known {
+    if name.is_empty() || name.contains(['*', '?', '[', '\\', ':']) || name.starts_with(['/', '.', '~']) {
+        Known::Nothing
+    } else {
+        Known::Remote(name.to_owned())
+    }
+}
+
+/// All zeros stand for a reference that is not there, as long as the repository's hash is.
+fn is_nothing(oid: &str) -> bool {
+    oid.bytes().all(|byte| byte == b'0')
+}
+
+fn lines<const N: usize>(hook: Hook, input: &[u8]) -> Result<Vec<[&str; N]>, Problem> {
+    let wrong = || not_understood(hook, &format!("lines of {N} words on its standard input"));
+    input
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            // A reference may be of any bytes; only the object names matter, which are hex.
+            let words: Vec<&str> = line
+                .split(|byte| *byte == b' ')
+                .map(|word| std::str::from_utf8(word).unwrap_or("?"))
+                .collect();
+            let words = <[&str; N]>::try_from(words).map_err(|_| wrong())?;
+            let oids = words
+                .iter()
+                .filter(|word| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            if oids.count() < 2 { Err(wrong()) } else { Ok(words) }
+        })
+        .collect()
+}
+
+fn not_understood(hook: Hook, wanted: &str) -> Problem {
+    Problem::new(
+        format!("cannot look for AWS keys, so the {} is blocked", hook.action()),
+        format!(
+            "{} was called in another way than git does: it wants {wanted}",
+            hook.as_str()
+        ),
+        format!("let git call it; or go on unchecked: {}", hook.unchecked()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    const ZERO: &str = "0000000000000000000000000000000000000000";
+
+    fn pushed(hook: Hook, arguments: &[&str], input: &str) -> Pushed {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        match work(hook, &arguments, input.as_bytes(), &Environment::default()) {
+            Ok(Work::Pushed(pushed)) => pushed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_push_is_its_new_tips_without_what_the_other_side_has() {
+        let input = format!(
+            "refs/heads/a {A} refs/heads/a {B}\n(delete) {ZERO} refs/heads/b {A}\nHEAD {B} refs/heads/c {ZERO}\n"
+        );
+        let pushed = pushed(Hook::PrePush, &["origin", "git@host:x"], &input);
+        let oids = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+        assert_eq!(oids(&pushed.tips), [A, B]);
+        assert_eq!(oids(&pushed.theirs), [A, B]);
+        assert_eq!(pushed.known.word().as_deref(), Some("--remotes=origin"));
+    }
+
+    #[test]
+    fn a_url_and_a_pattern_vouch_for_nothing() {
+        for name in ["../remote", "/srv/x.git", "git@host:x", "https://host/x", "*", ""] {
+            assert_eq!(
+                pushed(Hook::PrePush, &[name, "x"], "").known,
+                Known::Nothing,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_knows_all_it_has() {
+        let pushed = pushed(Hook::PreReceive, &[], &format!("{ZERO} {A} refs/tags/\u{e4}\n"));
+        assert!(pushed.tips.contains(A) && pushed.theirs.is_empty());
+        assert_eq!(pushed.known.word().as_deref(), Some("--all"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_not_passed() {
+        let none = Environment::default();
+        for input in ["x\n", &format!("{A} {B}\n"), "a b c d\n"] {
+            assert!(
+                work(Hook::PrePush, &[], input.as_bytes(), &none).is_err(),
+                "{input}"
+            );
+            assert!(
+                work(Hook::PreReceive, &[], input.as_bytes(), &none).is_err(),
+                "{input}"
+            );
+        }
+        assert!(work(Hook::CommitMsg, &[], b"", &none).is_err());
+    }
+
+    #[test]
+    fn a_reference_of_any_bytes_is_read() {
+        let input = [
+            b"refs/heads/\xff ".as_slice(),
+            A.as_bytes(),
+            b" refs/heads/\xff ",
+            B.as_bytes(),
+        ]
+        .concat();
+        let work = work(Hook::PrePush, &[], &input, &Environment::default());
+        assert!(matches!(work, Ok(Work::Pushed(pushed)) if pushed.tips.contains(A)));
+    }
+
+    #[test]
+    fn pre_commit_tells_in_variables() {
+        let environment = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<Environment>();
+        let of = |environment| match work(Hook::PrePush, &[], b"", &environment) {
+            Ok(Work::Pushed(pushed)) => pushed,
+            other => panic!("{other:?}"),
+        };
+        let some = of(environment(&[
+            ("PRE_COMMIT_REMOTE_NAME", "origin"),
+            ("PRE_COMMIT_TO_REF", A),
+            ("PRE_COMMIT_LOCAL_BRANCH", "refs/heads/x"),
+        ]));
+        assert!(some.tips.contains(A) && some.known == Known::Remote("origin".into()));
+        let whole = of(environment(&[
+            ("PRE_COMMIT_REMOTE_NAME", "origin"),
+            ("PRE_COMMIT_LOCAL_BRANCH", "refs/heads/x"),
+        ]));
+        assert!(whole.tips.contains("refs/heads/x"));
+    }
+}

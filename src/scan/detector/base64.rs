@@ -1,0 +1,193 @@
+//! Reads base64, on one line or several, and says where each byte of it came from. Never judges what it says.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::LEAST_LINE;
+use super::token::Token;
+
+const NONE: u8 = 0xff;
+
+static VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut value = 0;
+    while value < 64 {
+        values[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    values[b'-' as usize] = 62;
+    values[b'_' as usize] = 63;
+    values
+};
+
+/// Whether a byte is of base64's standard alphabet.
+pub(super) fn is_standard(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+')
+}
+
+/// What base64 says; the end may lack its padding, and bits that are left over say nothing.
+pub(super) fn decode(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    decode_into(text, &mut decoded);
+    decoded
+}
+
+fn decode_into(text: &[u8], decoded: &mut Vec<u8>) {
+    let (groups, rest) = text.as_chunks::<4>();
+    let value = |byte: u8| u32::from(VALUES[usize::from(byte)] & 63);
+    for [a, b, c, d] in groups {
+        let [_, bytes @ ..] = (value(*a) << 18 | value(*b) << 12 | value(*c) << 6 | value(*d)).to_be_bytes();
+        decoded.extend_from_slice(&bytes);
+    }
+    let bits = rest.iter().fold(0, |bits, byte| bits << 6 | value(*byte));
+    match rest.len() {
+        2 => decoded.extend_from_slice(&(bits << 12).to_be_bytes()[1..2]),
+        3 => decoded.extend_from_slice(&(bits << 6).to_be_bytes()[1..3]),
+        _ => {}
+    }
+}
+
+/// A piece of base64, decoded.
+#[derive(Debug)]
+pub(super) struct Block {
+    decoded: Vec<u8>,
+    /// For each line how many characters came before it, and where it begins.
+    lines: Vec<(usize, usize)>,
+    end: usize,
+    /// The whole, where single bytes cannot be placed.
+    whole: Option<Range<usize>>,
+}
+
+impl Block {
+    /// On one line, from a place on.
+    pub(super) fn straight(from: usize, decoded: Vec<u8>) -> Self {
+        Self {
+            end: from + decoded.len().div_ceil(3) * 4,
+            decoded,
+            lines: vec![(0, from)],
+            whole: None,
+        }
+    }
+
+    pub(super) fn decoded(&self) -> &[u8] {
+        &self.decoded
+    }
+
+    pub(super) fn into_decoded(self) -> Vec<u8> {
+        self.decoded
+    }
+
+    /// Where it ends in the text.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// Where in the text the characters stand that say these bytes.
+    pub(super) fn place(&self, bytes: Range<usize>) -> Range<usize> {
+        if let Some(whole) = &self.whole {
+            return whole.clone();
+        }
+        let last = bytes.end.max(bytes.start + 1) - 1;
+        self.character(bytes.start / 3 * 4 + bytes.start % 3)..self.character(last / 3 * 4 + last % 3 + 1) + 1
+    }
+
+    fn character(&self, index: usize) -> usize {
+        let line = self.lines.partition_point(|(before, _)| *before <= index);
+        let (before, start) = self.lines[line.saturating_sub(1)];
+        start + index - before
+    }
+}
+
+/// The base64 that begins `shift` characters into a token, with the lines that go on with it.
+pub(super) fn block(text: &[u8], token: &Token<'_>, shift: usize) -> Block {
+    let start = (token.range.start + shift).min(token.range.end);
+    if token.range.len() != token.value.len() {
+        return Block {
+            decoded: decode(&token.value[shift.min(token.value.len())..]),
+            lines: vec![(0, start)],
+            end: token.range.end,
+            whole: Some(token.range.clone()),
+        };
+    }
+    // A JSON object in base64 for URLs, as in a JWT.
+    let is_for_urls = token.value.starts_with(b"eyJ");
+    let is_in_line = |byte: &&u8| is_standard(**byte) || is_for_urls && matches!(byte, b'-' | b'_');
+    let mut characters = Cow::Borrowed(&text[start..start]);
+    let mut lines = Vec::new();
+    let mut next = Some(start);
+    while let Some(at) = next {
+        let end = at + text[at..].iter().take_while(is_in_line).count();
+        lines.push((characters.len(), at));
+        if lines.len() == 1 {
+            characters = Cow::Borrowed(&text[at..end]);
+        } else {
+            characters.to_mut().extend_from_slice(&text[at..end]);
+        }
+        next = (end - at + shift >= LEAST_LINE)
+            .then(|| next_line(text, end))
+            .flatten();
+    }
+    let last = lines
+        .last()
+        .map_or(start, |(before, from)| from + characters.len() - before);
+    Block {
+        decoded: decode(&characters),
+        lines,
+        end: last,
+        whole: None,
+    }
+}
+
+/// Where the next line of base64 begins, if nothing else stands on it.
+fn next_line(text: &[u8], end: usize) -> Option<usize> {
+    let rest = &text[end..text.len().min(end + 128)];
+    let is_trail = |byte: &&u8| matches!(byte, b'\r' | b' ' | b'\t' | b'"' | b'\'' | b',' | b'+');
+    let mut at = rest.iter().take_while(is_trail).count();
+    at += match &rest[at..] {
+        [b'\n', ..] => 1,
+        [b'\\', b'n', ..] => 2,
+        [b'\\', b'r', b'\\', b'n', ..] => 4,
+        [b'\\', b'\n', ..] => 2,
+        _ => return None,
+    };
+    let is_lead = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'#' | b'*' | b'>');
+    at += rest[at..].iter().take_while(is_lead).count();
+    let start = end + at;
+    let line = text[start..]
+        .iter()
+        .take_while(|byte| is_standard(**byte))
+        .count();
+    let is_alone = matches!(
+        text.get(start + line),
+        None | Some(b'=' | b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b' ' | b',')
+    );
+    (line > 0 && is_alone).then_some(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_placed_where_they_were_written() {
+        let message: Vec<u8> = (0..200).collect();
+        let base64 = data_encoding::BASE64.encode(&message);
+        let folded = base64
+            .as_bytes()
+            .chunks(44)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect::<Vec<_>>()
+            .join("\n  ");
+        let text = format!("x: {folded}\n");
+        let token = Token::plain(text.as_bytes(), 3..47);
+        let block = block(text.as_bytes(), &token, 0);
+        assert_eq!(block.decoded(), message);
+        for at in 0..200 {
+            let place = block.place(at..at + 1);
+            let before =
+                text[3..place.start].matches(|c: char| c.is_ascii_alphanumeric() || "+/".contains(c));
+            assert_eq!(before.count(), at / 3 * 4 + at % 3);
+        }
+    }
+}

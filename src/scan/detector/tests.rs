@@ -1,0 +1,273 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// Put together at run time, so that no scanner takes this file for a leak.
+fn id() -> String {
+    ["AK", "IAY34FZKBOKMUTVV7A"].concat()
+}
+
+fn secret() -> String {
+    ["q7Rk2ZpXv9LmT4sWb8Nc", "Y3hDf6Gj/J1a+E5uKoQi"].concat()
+}
+
+/// What counts, where no key ID is elsewhere.
+fn rules(text: &str) -> Vec<Rule> {
+    counting(text.as_bytes())
+        .into_iter()
+        .map(|found| found.rule)
+        .collect()
+}
+
+/// What would count, with the word of `change` for what stands near what.
+fn counting(text: &[u8]) -> Vec<Match> {
+    let found = detect(text, false, false).values;
+    let has_id = found.iter().any(|found| found.rule == Rule::AccessKeyId);
+    let mut found = found;
+    found.retain(|found| found.counts == Counts::Always || has_id);
+    found
+}
+
+const ID: Rule = Rule::AccessKeyId;
+const SECRET: Rule = Rule::SecretAccessKey;
+const TOKEN: Rule = Rule::SessionToken;
+
+#[test]
+fn a_secret_needs_a_key_id_or_a_word() {
+    assert_eq!(rules(&format!("checksum {}", secret())), []);
+    assert_eq!(rules(&format!("laws {}", secret())), []);
+    assert_eq!(rules(&format!("mySecret: {}", secret())), [SECRET]);
+    assert_eq!(rules(&format!("# aws\nx={}", secret())), [SECRET]);
+    assert_eq!(rules(&format!("# aws\n1\n2\n3\nx={}", secret())), []);
+    assert_eq!(rules(&format!("{}\n\n\n\n{}", id(), secret())), [ID, SECRET]);
+}
+
+#[test]
+fn escapes_and_urls_are_boundaries() {
+    assert_eq!(rules(&format!(r#""a\n{}\n""#, id())), [ID]);
+    assert_eq!(rules(&format!(r#""a\u003d{}\u0022""#, id())), [ID]);
+    assert_eq!(rules(&format!("\u{1b}[32m{}\u{1b}[0m", id())), [ID]);
+    assert_eq!(rules(&format!("Credential%3D{}%2Fus", id())), [ID]);
+    assert_eq!(rules(&format!("s3://{}:{}@bucket", id(), secret())), [ID, SECRET]);
+    assert_eq!(rules(&format!(r#"aws_secret\n{}\n"#, secret())), [SECRET]);
+    assert_eq!(rules(&format!("{}/{}", id(), secret())), [ID, SECRET]);
+    assert_eq!(rules(&format!("{}:{}", id(), secret())), [ID, SECRET]);
+    for close in [
+        "", "\"", "'", "`", ")", "}", ";", ",", "|", "&", "<", "\\", "\\\"", "$", "@", "#",
+    ] {
+        assert_eq!(rules(&format!("secret={}{close}", secret())), [SECRET], "{close}");
+    }
+}
+
+#[test]
+fn escaped_signs_are_undone() {
+    for (written, encoding) in [
+        (secret().replace('/', "%2F").replace('+', "%2B"), Encoding::Url),
+        (secret().replace('/', "%2f").replace('+', "%2b"), Encoding::Url),
+        (
+            secret().replace('/', "&#x2F;").replace('+', "&#43;"),
+            Encoding::Plain,
+        ),
+        (secret().replace('/', "\\/"), Encoding::Json),
+        (
+            secret().replace('+', "\\u002B").replace('/', "\\u002F"),
+            Encoding::Json,
+        ),
+    ] {
+        let text = format!("aws_secret={written}&x");
+        let found = counting(text.as_bytes());
+        assert_eq!(found.len(), 1, "{written}");
+        assert_eq!(found[0].value, secret().as_bytes());
+        assert_eq!(found[0].range, 11..11 + written.len());
+        assert_eq!(found[0].encoding, encoding);
+    }
+}
+
+#[test]
+fn session_tokens_are_known_by_head_or_by_name() {
+    let body = secret().repeat(4);
+    assert_eq!(rules(&["IQoJb3JpZ2", "lu", &body, "=="].concat()), [TOKEN]);
+    assert_eq!(rules(&format!("aws_session_token = {body}")), [TOKEN]);
+    let escaped = body.replace('/', "%2F").replace('+', "%2B");
+    assert_eq!(
+        rules(&["X-Amz-Security-Token=IQoJb3JpZ2", "lu", &escaped, "%3D%3D&x"].concat()),
+        [TOKEN]
+    );
+    assert_eq!(rules(&format!("icon = {body}")), []);
+}
+
+#[test]
+fn keys_of_bedrock_and_passwords_of_mail() {
+    let body = secret().repeat(3);
+    assert_eq!(rules(&["key: AB", "SK", &body, "="].concat()), [SECRET]);
+    assert_eq!(rules(&["bedrock-api-", "key-YmVk", &body].concat()), [SECRET]);
+    let password = ["BB", &secret(), "7q"].concat();
+    assert_eq!(rules(&format!("password = {password}")), []);
+    assert_eq!(rules(&format!("smtp_password = {password}")), [SECRET]);
+    assert_eq!(rules(&format!("{}\npassword = {password}", id())), [ID, SECRET]);
+}
+
+#[test]
+fn what_only_looks_alike_passes() {
+    let line = secret().repeat(2)[..64].to_owned();
+    for decoy in [
+        "aws_access_key_id = AKIAIOSFODNN7EXAMPLE".to_owned(),
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+        ["AKIA", &"X".repeat(16)].concat(),
+        ["AKIA", "ABCDEFGHIJKLMNOP"].concat(),
+        ["AROA", "Y34FZKBOKMUTVV7A"].concat(),
+        ["AIDA", "Y34FZKBOKMUTVV7A"].concat(),
+        ["x", &id()].concat(),
+        [&id(), "7"].concat(),
+        "aws sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709".to_owned(),
+        "aws src/AwsComponents/Button3/SecretLoginForm"
+            .chars()
+            .take(44)
+            .collect(),
+        ["aws ", &secret(), "q"].concat(),
+        ["aws eyJ-", &secret()].concat(),
+        format!("aws sha256-{}abc=", secret()),
+        format!("aws sha384-{line}"),
+        format!("aws_secret = ENC[AES256_GCM,data:{},iv:x]", secret()),
+        format!("secret: data:image/png;base64,{}", secret()),
+        format!(
+            "secret\n-----BEGIN CERTIFICATE-----\n{line}\n{line}\n{}\n-----END",
+            secret()
+        ),
+        format!("secret: \"{line}\\n{line}\\n{}\\n\"", secret()),
+        format!("secret = {}=", secret()),
+        "secret = 123e4567-e89b-12d3-a456-426614174000".to_owned(),
+        "secret = ${AWS_SECRET_ACCESS_KEY_OF_PRODUCTION_AB1}".to_owned(),
+        format!("aws eyJhbGciOiJIUzI1NiJ9.{}.x", secret()),
+    ] {
+        assert_eq!(rules(&decoy), [], "{decoy}");
+    }
+}
+
+#[test]
+fn base64_is_searched_and_its_name_counts() {
+    let encode = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
+    for once in [
+        id(),
+        format!("{}\n", id()),
+        format!("x={}", id()),
+        format!("{{\"k\":\"{}\"}}", id()),
+    ] {
+        assert_eq!(rules(&format!("  key: {}\n", encode(&once))), [ID], "{once}");
+        assert_eq!(
+            rules(&format!("  key: {}\n", encode(&encode(&once)))),
+            [ID],
+            "{once} twice"
+        );
+    }
+    for once in [secret(), format!("{}\n", secret())] {
+        assert_eq!(
+            rules(&format!("  AWS_SECRET_ACCESS_KEY: {}\n", encode(&once))),
+            [SECRET]
+        );
+        assert_eq!(
+            rules(&format!("  AWS_SECRET_ACCESS_KEY: {}\n", encode(&encode(&once)))),
+            [SECRET]
+        );
+        assert_eq!(rules(&format!("  checksum: {}\n", encode(&once))), []);
+    }
+    let text = format!("key: {}", encode(&format!("ab {}", id())));
+    let found = counting(text.as_bytes());
+    assert_eq!(found[0].range, 9..36);
+    assert_eq!(found[0].encoding, Encoding::Base64);
+}
+
+#[test]
+fn base64_of_several_lines_is_one() {
+    let text = format!("{}\naws_access_key_id = {}\n", "lorem ipsum ".repeat(9), id());
+    let encoded = data_encoding::BASE64.encode(text.as_bytes());
+    for (join, indent) in [
+        ("\n", ""),
+        ("\r\n", "  "),
+        ("\\n", ""),
+        ("\",\n", "  \""),
+        ("\n", "# "),
+    ] {
+        for width in [64, 76] {
+            let lines: Vec<&str> = encoded
+                .as_bytes()
+                .chunks(width)
+                .map(|line| std::str::from_utf8(line).unwrap())
+                .collect();
+            let folded = lines.join(&format!("{join}{indent}"));
+            assert_eq!(
+                rules(&format!("{indent}{folded}{join}end")),
+                [ID],
+                "{join:?} {width}"
+            );
+        }
+    }
+}
+
+/// A text as it may be written.
+fn written(text: &str, how: usize) -> Vec<u8> {
+    let units = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect();
+    let base64 = |text: &[u8]| data_encoding::BASE64.encode(text);
+    match how {
+        0 => text.as_bytes().to_vec(),
+        1 => units(u16::to_le_bytes),
+        2 => units(u16::to_be_bytes),
+        3 => base64(text.as_bytes()).into_bytes(),
+        4 => base64(format!("a{text}").as_bytes()).into_bytes(),
+        5 => base64(format!("ab{text}").as_bytes()).into_bytes(),
+        6 => base64(base64(text.as_bytes()).as_bytes()).into_bytes(),
+        7 => base64(&units(u16::to_le_bytes)).into_bytes(),
+        8 => text
+            .replace('/', "%2F")
+            .replace('+', "%2B")
+            .replace('=', "%3D")
+            .into_bytes(),
+        9 => text.replace('/', "\\/").replace('\n', "\\n").into_bytes(),
+        _ => text.replace('/', "\\u002F").replace('+', "\\u002b").into_bytes(),
+    }
+}
+
+/// What chance brings about: of 64 characters, 40.
+fn any_secret() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9+/]{40}".prop_filter("AWS's are random", |secret| {
+        shape::secret(secret.as_bytes()) > Look::Wordy
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_planted_key_is_found_anywhere(
+        before in prop::collection::vec(any::<u8>(), 0..300),
+        after in prop::collection::vec(any::<u8>(), 0..300),
+        prefix in prop::sample::select(vec!["AK", "AS", "AB"]),
+        tail in "[A-Z2-7]{16}",
+        secret in any_secret(),
+        how in 0_usize..11,
+    ) {
+        let id = format!("{prefix}IA{tail}");
+        prop_assume!(shape::is_access_key_id(id.as_bytes()));
+        let mut text = before;
+        text.extend_from_slice(b"\n ");
+        text.extend(written(&format!(";aws_access_key_id={id}\nsecret={secret}\n"), how));
+        text.extend_from_slice(b" \n");
+        text.extend_from_slice(&after);
+        let found = detect(&text, false, false).values;
+        let has = |rule, value: &str| {
+            found.iter().any(|found| found.rule == rule && found.value == value.as_bytes() && found.counts == Counts::Always)
+        };
+        prop_assert!(has(ID, &id), "{how}");
+        prop_assert!(has(SECRET, &secret), "{how}");
+    }
+
+    #[test]
+    fn nothing_panics_and_every_place_is_in_the_text(text in prop::collection::vec(any::<u8>(), 0..2000)) {
+        for found in detect(&text, true, false).values {
+            prop_assert!(found.range.start < found.range.end && found.range.end <= text.len());
+        }
+    }
+
+    #[test]
+    fn nothing_panics_on_what_keys_are_made_of(text in "[AKISBCQUtJ0-9a-z+/=%\\\\\n -]{0,400}") {
+        detect(text.as_bytes(), true, false);
+    }
+}

@@ -1,0 +1,168 @@
+//! What may stay: markers beside a key, `.keyagentallow`, and `--allow`, which writes it.
+
+use std::fs;
+use std::process::Output;
+
+use crate::support::repository::{KEYAGENT, Key, Repository, failed, texts};
+
+fn scan(repository: &Repository, arguments: &[&str]) -> Output {
+    repository
+        .command(KEYAGENT)
+        .arg("scan")
+        .args(arguments)
+        .output()
+        .expect("the built keyagent can be run")
+}
+
+#[track_caller]
+fn passes(repository: &Repository, arguments: &[&str], summary: &str) {
+    let (stdout, stderr) = texts(&scan(repository, arguments));
+    assert_eq!(stdout, "");
+    assert!(stderr.contains(summary), "{stderr}");
+}
+
+#[test]
+fn a_marker_with_a_reason_lets_a_key_pass_and_is_counted() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let (id, secret) = (&key.id, &key.secret);
+    repository.stage(
+        "a",
+        format!(
+            "aws_access_key_id = {id} # keyagent:allow made up\n\
+             # keyagent:allow made up until=9999-12-31\n\
+             aws_secret_access_key = {secret}\n"
+        ),
+    );
+    passes(&repository, &["--staged"], ": no keys, 2 allowed");
+}
+
+#[test]
+fn a_marker_without_a_reason_allows_nothing_and_is_named() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", format!("aws_access_key_id = {} # keyagent:allow\n", key.id));
+    let stdout = repository.blocks(&key);
+    assert!(
+        stdout.contains("its marker keyagent:allow gives no reason\n"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn other_scanners_markers_are_honoured_and_counted() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let id = format!("aws_access_key_id = {}", key.id);
+    for content in [
+        format!("{id} # gitleaks:allow\n"),
+        format!("{id} # pragma: allowlist secret\n"),
+        format!("# pragma: allowlist nextline secret\n{id}\n"),
+        format!("{id} # betterleaks:allow\n"),
+        format!("{id} # kingfisher:ignore\n"),
+        format!("{id} # trufflehog:ignore\n"),
+        format!("{id} # secretlint-disable-line\n"),
+        format!("# secretlint-disable-next-line\n{id}\n"),
+        format!("# secretlint-disable\n\n{id}\n\n# secretlint-enable\n"),
+    ] {
+        repository.stage("a", &content);
+        passes(&repository, &["--staged"], ": no keys, 1 allowed");
+    }
+    repository.stage("a", format!("# secretlint-disable\n# secretlint-enable\n{id}\n"));
+    repository.blocks(&key);
+}
+
+#[test]
+fn what_allow_wrote_counts_once_it_is_staged_and_wherever_the_key_moves() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", key.ini());
+    let output = scan(&repository, &["--staged", "--allow", "made-up key"]);
+    let (stdout, stderr) = texts(&output);
+    assert_eq!((output.status.code(), &*stdout), (Some(0), ""), "{stderr}");
+    assert!(stderr.contains("wrote 2 entries to "), "{stderr}");
+    assert!(stderr.contains("git add -- "), "{stderr}");
+    let file = fs::read_to_string(repository.path.join(".keyagentallow")).unwrap();
+    assert_eq!(file.matches(" made-up key\n").count(), 2);
+    assert!(!file.contains(&key.secret) && !file.contains(&key.id));
+
+    // In the work tree alone it does not count, for nobody else would see it.
+    repository.blocks(&key);
+    repository.git(&["add", ".keyagentallow"]);
+    passes(&repository, &["--staged"], ": no keys, 2 allowed");
+    repository.stage("moved", format!("\n\n{}", key.ini()));
+    passes(&repository, &["--staged"], ": no keys, 4 allowed");
+    passes(&repository, &["."], ": no keys, 4 allowed");
+    let other = Key::random();
+    repository.stage("other", other.ini());
+    repository.blocks(&other);
+}
+
+#[test]
+fn a_file_is_allowed_by_its_path_from_the_top_of_its_repository() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    fs::create_dir_all(repository.path.join("tests/fixtures")).unwrap();
+    repository.write(".keyagentallow", "path tests/fixtures/** made-up keys\n");
+    repository.stage("tests/fixtures/a", key.ini());
+    passes(&repository, &["--staged"], "2 allowed");
+    passes(&repository, &["tests"], "2 allowed");
+    let output = repository
+        .command(KEYAGENT)
+        .current_dir(repository.path.join("tests"))
+        .args(["scan", "fixtures/../fixtures"])
+        .output()
+        .unwrap();
+    assert!(texts(&output).1.contains("2 allowed"), "{:?}", texts(&output));
+    repository.stage("tests/a", key.ini());
+    repository.blocks(&key);
+}
+
+#[test]
+fn an_entry_that_is_over_allows_nothing() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.write(".keyagentallow", "path a until=2020-01-31 made-up keys\n");
+    repository.stage("a", key.ini());
+    repository.blocks(&key);
+}
+
+#[test]
+fn a_line_that_is_no_entry_blocks_and_is_named() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.write(".keyagentallow", "# x\npath a\n");
+    repository.stage("a", key.ini());
+    failed(&repository.scan(), "line 2 gives no reason");
+    failed(&scan(&repository, &["a"]), "line 2 gives no reason");
+}
+
+#[test]
+fn allow_wants_a_reason() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", key.ini());
+    failed(&scan(&repository, &["--staged", "--allow", ""]), "no word");
+    failed(
+        &scan(&repository, &["--staged", "--allow", "old until=2020-01-31"]),
+        "ended on 2020-01-31",
+    );
+    assert!(!repository.path.join(".keyagentallow").exists());
+}
+
+#[test]
+fn two_branches_entries_merge_by_themselves_with_the_attribute_that_the_file_names() {
+    let (repository, ours, theirs) = (Repository::begun(), Key::random(), Key::random());
+    repository.write(".gitattributes", ".keyagentallow merge=union\n");
+    repository.commit_all();
+    repository.git(&["checkout", "--quiet", "-b", "side"]);
+    repository.stage("theirs", theirs.ini());
+    assert_eq!(
+        scan(&repository, &["--staged", "--allow", "theirs"])
+            .status
+            .code(),
+        Some(0)
+    );
+    repository.commit_all();
+    repository.git(&["checkout", "--quiet", "main"]);
+    repository.stage("ours", ours.ini());
+    assert_eq!(
+        scan(&repository, &["--staged", "--allow", "ours"]).status.code(),
+        Some(0)
+    );
+    repository.commit_all();
+    repository.git(&["merge", "--quiet", "--no-edit", "side"]);
+    passes(&repository, &["."], ": no keys, 4 allowed");
+}
