@@ -213,7 +213,7 @@ fn a_merge_that_commits_by_itself() {
     repository.commit_all();
     let hook = repository.path.join(".git/hooks/pre-merge-commit");
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    fs::write(&hook, "#!/bin/sh\nexec \"$KEYAGENT\" scan --staged\n").unwrap();
+    fs::write(&hook, format!("#!/bin/sh\nexec '{KEYAGENT}' scan --staged\n")).unwrap();
     fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
     let output = repository.try_git(&["merge", "-m", "x", "side"]);
     assert!(output.status.success(), "{:?}", texts(&output));
