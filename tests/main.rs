@@ -13,6 +13,7 @@ mod allow;
 #[cfg(feature = "aws")]
 mod canary;
 mod corpus;
+mod every_source;
 mod hook;
 #[cfg(feature = "aws")]
 mod network;
