@@ -11,6 +11,8 @@
 
 #[cfg(feature = "aws")]
 mod account;
+#[cfg(all(feature = "desktop", unix))]
+mod agent;
 #[cfg(feature = "aws")]
 mod canary;
 #[cfg(feature = "aws")]
