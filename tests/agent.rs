@@ -15,6 +15,8 @@ use crate::support::{Home, section};
 #[cfg(target_os = "linux")]
 mod desktop;
 mod settings;
+#[cfg(target_os = "linux")]
+mod unit;
 
 /// Far beyond what anything here takes, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -231,18 +233,19 @@ fn a_burst_of_a_thousand_changes_ends_in_one_check() {
     let _agent = Agent::start(&home);
     until("a check", || status(&home)["last_success"].is_string());
     let before = checks(&account);
+    let began = Instant::now();
     for number in 0..1000 {
         home.write_credentials(format!("# {number}\n{}", section("dev", &user)));
     }
+    let lasted = began.elapsed();
     until("a further check", || checks(&account) > before);
     // A check that the burst's end still owes would come within this.
     std::thread::sleep(Duration::from_secs(3));
-    // Where a thousand writes take longer than a burst may, there is one check for each second and a half.
-    assert!(
-        checks(&account) - before <= 2,
-        "{} checks",
-        checks(&account) - before
-    );
+    // One; on a machine so busy that the writes take longer than a burst may, one more for each such time.
+    let expected =
+        1 + usize::try_from(lasted.as_millis() / 1500).unwrap() + usize::from(lasted.as_millis() > 150);
+    let made = checks(&account) - before;
+    assert!(made <= expected, "{made} checks in {lasted:?}");
 }
 
 #[test]

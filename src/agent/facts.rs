@@ -25,6 +25,9 @@ pub struct Facts {
     pub errors: Vec<String>,
     /// Whether no question reached AWS.
     pub is_offline: bool,
+    /// How many superseded keys wait for the end of their grace. Without one the keyring is not opened for them.
+    #[serde(default)]
+    pub superseded: usize,
 }
 
 /// One key, as far as it is known.
@@ -170,6 +173,10 @@ impl Facts {
                 .iter()
                 .map(|error| format!("{}: {}", error.problem.error, error.problem.cause))
                 .collect(),
+            superseded: rotations
+                .iter()
+                .filter(|rotation| rotation.superseded().is_some())
+                .count(),
             is_offline: !report.errors.is_empty() && report.errors.iter().all(|error| no_answer(error.kind)),
         }
     }

@@ -65,6 +65,9 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
     pub(super) async fn retire(&mut self) {
         let now = self.clock.now();
         let retired = self.memory.retired_at;
+        if self.memory.facts.superseded == 0 {
+            return;
+        }
         if retired.is_some_and(|at| now.duration_since(at) < DAILY) {
             return;
         }
