@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "aws")]
+mod after_rotate;
 pub mod commands;
 pub mod exit_code;
 #[cfg(feature = "aws")]
@@ -41,6 +43,10 @@ enum Command {
     Recover(commands::recover::Args),
     #[cfg(feature = "aws")]
     Retire(commands::retire::Args),
+    #[cfg(feature = "desktop")]
+    Agent(commands::agent::Args),
+    #[cfg(feature = "aws")]
+    Settings(commands::settings::Args),
     #[cfg(feature = "aws")]
     Policy(commands::policy::Args),
     Scan(commands::scan::Args),
@@ -86,6 +92,10 @@ pub fn main() -> ExitCode {
         Command::Recover(args) => commands::recover::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Retire(args) => commands::retire::run(&args, &environment),
+        #[cfg(feature = "desktop")]
+        Command::Agent(args) => commands::agent::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Settings(args) => commands::settings::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Policy(args) => commands::policy::run(&args),
         Command::Scan(args) => commands::scan::run(&args, &environment),

@@ -265,6 +265,31 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
     sync_folder(folder)
 }
 
+/// Writes a whole file that everybody may read, complete or not there; its folder must exist.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn write_public(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut temporary = private_temporary(folder)?;
+    temporary
+        .write_all(content)
+        .map_err(Error::io("write", temporary.path()))?;
+    #[cfg(unix)]
+    {
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        temporary
+            .as_file()
+            .set_permissions(everybody)
+            .map_err(Error::io("write", temporary.path()))?;
+    }
+    temporary
+        .persist(path)
+        .map_err(|error| Error::io("replace", path)(error.error))?;
+    Ok(())
+}
+
 /// Makes a folder, and those above it, that only the user can enter.
 ///
 /// # Errors

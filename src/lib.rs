@@ -10,27 +10,32 @@
 //! Arrows go one way:
 //!
 //! ```text
-//! main ─► cli ─► { status, rotate, scan } ─► { credentials, access_key, policy, settings, iam }
+//! main ─► cli ─► { status, rotate, scan, agent } ─► { credentials, access_key, policy, settings, iam }
 //!                       │                      pure: no I/O, no clock, no async
 //!                       ▼
-//!         aws, secret_store, git, process, fs_atomic      the only places with side effects
+//!         aws, secret_store, desktop, git, process, fs_atomic      the only places with side effects
 //! ```
 //!
 //! - [`cli`] is arguments and presentation; `cli/commands/` mirrors the command tree.
 //! - [`credentials`] owns AWS's files: reading them as AWS's own readers do, and changing values without
 //!   touching another byte.
 //! - `rotate` owns the state machine and its journal.
+//! - `agent` is in the background: it reminds, and rotates at a click. `desktop` shows what it says.
 //! - [`scan`] owns the detector and what it is fed.
 //! - [`hook`] owns keyagent's place among git's hooks.
 //!
 //! Without the Cargo feature `aws` only the scanner and the hook are built.
 
 pub mod access_key;
+#[cfg(feature = "desktop")]
+pub mod agent;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod cli;
 pub mod clock;
 pub mod credentials;
+#[cfg(feature = "desktop")]
+pub mod desktop;
 #[cfg(feature = "aws")]
 pub mod fs_atomic;
 pub mod git;

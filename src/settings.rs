@@ -11,6 +11,13 @@ use crate::policy::Limits;
 use crate::process::Environment;
 use crate::secret_store::SecretStoreChoice;
 
+pub mod quiet_hours;
+mod values;
+
+use quiet_hours::QuietHours;
+pub use values::duration;
+use values::{boolean, days, describe, minutes, path, stricten, value_of};
+
 /// The settings of one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -26,6 +33,24 @@ pub struct Settings {
     pub verify_for: Duration,
     /// `verify_every`: the pause between two questions to AWS while it is being verified.
     pub verify_every: Duration,
+    /// `unused_days`: a key that nobody has used for so long is reminded of. CIS: 45.
+    pub unused_days: u32,
+    /// `auto_rotate`: whether the agent replaces a key that is due, without being asked.
+    pub auto_rotate: bool,
+    /// `idle_minutes`: only a key that nothing used for so long is replaced unasked.
+    pub idle_minutes: u32,
+    /// `notify`: whether the agent speaks up on the desktop. Without it, it only writes its log.
+    pub notify: bool,
+    /// `check_every`: how often the agent asks AWS.
+    pub check_every: Duration,
+    /// `quiet_hours`: when the agent shows nothing, in the user's own time.
+    pub quiet_hours: Option<QuietHours>,
+    /// `metrics_textfile`: where the agent writes metrics for Prometheus's node exporter.
+    pub metrics_textfile: Option<PathBuf>,
+    /// `metrics_key_ids`: whether those name the keys.
+    pub metrics_key_ids: bool,
+    /// `after_rotate`: a command to run once a new pair is in the files.
+    pub after_rotate: Option<String>,
 }
 
 impl Default for Settings {
@@ -41,6 +66,15 @@ impl Default for Settings {
             mfa_serial: None,
             verify_for: Duration::from_mins(2),
             verify_every: Duration::from_millis(700),
+            unused_days: 45,
+            auto_rotate: false,
+            idle_minutes: 60,
+            notify: true,
+            check_every: Duration::from_hours(6),
+            quiet_hours: None,
+            metrics_textfile: None,
+            metrics_key_ids: false,
+            after_rotate: None,
         }
     }
 }
@@ -85,8 +119,33 @@ impl AllSettings {
     ///
     /// See [`Error`].
     pub fn load(environment: &Environment) -> Result<Self, Error> {
-        let user = folder(environment, "XDG_CONFIG_HOME", dirs::config_dir)?.join("config");
-        Self::merge(read(Path::new("/etc/keyagent/config"))?, read(&user)?)
+        Self::merge(read(Path::new(SYSTEM_FILE))?, read(&user_file(environment)?)?)
+    }
+
+    /// Names every mistake of both files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoHome`].
+    pub fn mistakes(environment: &Environment) -> Result<Vec<Error>, Error> {
+        let user = user_file(environment)?;
+        let mut mistakes = Vec::new();
+        for path in [Path::new(SYSTEM_FILE), &user] {
+            match std::fs::read_to_string(path) {
+                Ok(text) => mistakes.extend(parse_all(path, &text).1),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(source) => mistakes.push(Error::Read {
+                    path: path.to_owned(),
+                    source,
+                }),
+            }
+        }
+        Ok(mistakes)
+    }
+
+    /// The profiles that have settings of their own.
+    pub fn profile_names(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
     }
 
     /// The settings that hold for a profile.
@@ -100,11 +159,7 @@ impl AllSettings {
     }
 
     fn merge(system: Option<File>, user: Option<File>) -> Result<Self, Error> {
-        let files: Vec<&File> = system
-            .iter()
-            .chain(&user)
-            .chain(system.iter().filter(|f| f.enforced))
-            .collect();
+        let files: Vec<&File> = system.iter().chain(&user).collect();
         let mut names: Vec<&str> = files
             .iter()
             .flat_map(|file| &file.entries)
@@ -112,38 +167,77 @@ impl AllSettings {
             .collect();
         names.sort_unstable();
         names.dedup();
+        let enforced = system.as_ref().filter(|file| file.enforced);
+        let of = |profile| Self::apply(&files, enforced, profile);
         let mut all = Self {
-            defaults: Self::apply(&files, None)?,
+            defaults: of(None)?,
             profiles: BTreeMap::new(),
         };
         for name in names {
-            all.profiles
-                .insert(name.to_owned(), Self::apply(&files, Some(name))?);
+            all.profiles.insert(name.to_owned(), of(Some(name))?);
         }
         Ok(all)
     }
 
-    /// In each file the general settings first, then the profile's own.
-    fn apply(files: &[&File], profile: Option<&str>) -> Result<Settings, Error> {
+    /// In each file the general settings first, then the profile's own; then what is enforced, unless the user is
+    /// stricter.
+    fn apply(files: &[&File], enforced: Option<&File>, profile: Option<&str>) -> Result<Settings, Error> {
         let mut settings = Settings::default();
         for file in files {
-            for wanted in [None, profile] {
-                for entry in file
-                    .entries
-                    .iter()
-                    .filter(|entry| entry.profile.as_deref() == wanted)
-                {
-                    set(&mut settings, &entry.name, &entry.value).map_err(|why| Error::Line {
-                        path: file.path.clone(),
-                        line: entry.line,
-                        why,
-                    })?;
-                }
+            file.apply(&mut settings, profile)?;
+        }
+        if let Some(file) = enforced {
+            let mut system = Settings::default();
+            file.apply(&mut system, profile)?;
+            for entry in file.of(profile) {
+                stricten(&mut settings, &system, &entry.name);
             }
         }
         Ok(settings)
     }
 }
+
+/// Comes first, and may enforce.
+pub const SYSTEM_FILE: &str = "/etc/keyagent/config";
+
+/// The user's own file.
+///
+/// # Errors
+///
+/// [`Error::NoHome`].
+pub fn user_file(environment: &Environment) -> Result<PathBuf, Error> {
+    Ok(folder(environment, "XDG_CONFIG_HOME", dirs::config_dir)?.join("config"))
+}
+
+impl Settings {
+    /// Every setting as a line of the file would have it; those that are not set are left out.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        NAMES
+            .iter()
+            .filter_map(|name| Some((*name, value_of(self, name)?)))
+            .collect()
+    }
+}
+
+/// Every setting there is, in the order in which they are shown.
+const NAMES: [&str; 16] = [
+    "max_age_days",
+    "warn_days",
+    "unused_days",
+    "grace_days",
+    "secret_store",
+    "mfa_serial",
+    "after_rotate",
+    "verify_for",
+    "verify_every",
+    "auto_rotate",
+    "idle_minutes",
+    "notify",
+    "quiet_hours",
+    "check_every",
+    "metrics_textfile",
+    "metrics_key_ids",
+];
 
 /// keyagent's state folder: the journal, locks, the last known state. It is state, not cache: losing it in the
 /// middle of a rotation loses the way back.
@@ -175,6 +269,29 @@ struct File {
     entries: Vec<Entry>,
 }
 
+impl File {
+    /// The entries that hold for a profile, the weakest first.
+    fn of(&self, profile: Option<&str>) -> impl Iterator<Item = &Entry> {
+        let general = self.entries.iter().filter(|entry| entry.profile.is_none());
+        let own = self
+            .entries
+            .iter()
+            .filter(move |entry| entry.profile.is_some() && entry.profile.as_deref() == profile);
+        general.chain(own)
+    }
+
+    fn apply(&self, settings: &mut Settings, profile: Option<&str>) -> Result<(), Error> {
+        for entry in self.of(profile) {
+            set(settings, &entry.name, &entry.value).map_err(|why| Error::Line {
+                path: self.path.clone(),
+                line: entry.line,
+                why,
+            })?;
+        }
+        Ok(())
+    }
+}
+
 struct Entry {
     profile: Option<String>,
     name: String,
@@ -194,10 +311,24 @@ fn read(path: &Path) -> Result<Option<File>, Error> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, Error> {
-    let fail = |line, why: String| Error::Line {
+    let (file, mistakes) = parse_all(path, text);
+    mistakes.into_iter().next().map_or(Ok(file), Err)
+}
+
+/// What can be taken of a file, and every mistake in it.
+fn parse_all(path: &Path, text: &str) -> (File, Vec<Error>) {
+    let mut mistakes = Vec::new();
+    let mut fail = |line, why: String| {
+        mistakes.push(Error::Line {
+            path: path.to_owned(),
+            line,
+            why,
+        });
+    };
+    let mut file = File {
         path: path.to_owned(),
-        line,
-        why,
+        enforced: false,
+        entries: Vec::new(),
     };
     // Values are taken as they stand: a Windows path has backslashes, and a quote is a quote.
     let options = ParseOption {
@@ -205,12 +336,12 @@ fn parse(path: &Path, text: &str) -> Result<File, Error> {
         enabled_escape: false,
         ..ParseOption::default()
     };
-    let ini =
-        Ini::load_from_str_opt(text, options).map_err(|error| fail(error.line, error.msg.to_string()))?;
-    let mut file = File {
-        path: path.to_owned(),
-        enforced: false,
-        entries: Vec::new(),
+    let ini = match Ini::load_from_str_opt(text, options) {
+        Ok(ini) => ini,
+        Err(error) => {
+            fail(error.line, error.msg.to_string());
+            return (file, mistakes);
+        }
     };
     for (section, properties) in &ini {
         let profile = match section {
@@ -220,26 +351,34 @@ fn parse(path: &Path, text: &str) -> Result<File, Error> {
                 Some(section["profile ".len()..].trim().to_owned())
             }
             None => {
-                return Err(fail(
+                fail(
                     1,
                     "a setting stands before the first [defaults] or [profile NAME]".into(),
-                ));
+                );
+                continue;
             }
             Some(section) => {
                 let line = line_of(text, |line| line.trim().starts_with(&format!("[{section}]")));
-                return Err(fail(
+                fail(
                     line,
                     format!("there is no section [{section}]; use [defaults] or [profile NAME]"),
-                ));
+                );
+                continue;
             }
         };
         for (name, value) in properties {
-            let line = line_in_section(text, section.unwrap_or_default(), name);
+            let line = line_in_section(text, section.unwrap_or_default(), name, value);
             if name == "enforce" {
-                file.enforced = boolean(value).map_err(|why| fail(line, why))?;
+                match boolean(value) {
+                    Ok(enforced) => file.enforced = enforced,
+                    Err(why) => fail(line, why),
+                }
                 continue;
             }
-            set(&mut Settings::default(), name, value).map_err(|why| fail(line, why))?;
+            if let Err(why) = set(&mut Settings::default(), name, value) {
+                fail(line, why);
+                continue;
+            }
             file.entries.push(Entry {
                 profile: profile.clone(),
                 name: name.to_owned(),
@@ -248,11 +387,11 @@ fn parse(path: &Path, text: &str) -> Result<File, Error> {
             });
         }
     }
-    Ok(file)
+    (file, mistakes)
 }
 
 /// rust-ini gives no line numbers, so they are looked up.
-fn line_in_section(text: &str, section: &str, name: &str) -> usize {
+fn line_in_section(text: &str, section: &str, name: &str, value: &str) -> usize {
     let mut inside = false;
     line_of(text, |line| {
         let line = line.trim();
@@ -261,9 +400,8 @@ fn line_in_section(text: &str, section: &str, name: &str) -> usize {
         }
         inside
             && line
-                .split(['=', ':'])
-                .next()
-                .is_some_and(|found| found.trim() == name)
+                .split_once(['=', ':'])
+                .is_some_and(|(found, rest)| found.trim() == name && rest.trim() == value.trim())
     })
 }
 
@@ -281,56 +419,21 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
                 .parse()
                 .map_err(|error: crate::secret_store::InvalidChoice| error.to_string())?
         }
-        "mfa_serial" => settings.mfa_serial = Some(serial_number(value)?),
+        "mfa_serial" => settings.mfa_serial = Some(values::serial_number(value)?),
         "verify_for" => settings.verify_for = duration(value)?,
         "verify_every" => settings.verify_every = duration(value)?,
-        _ => return Err(format!("there is no setting {name}")),
+        "unused_days" => settings.unused_days = days(value)?,
+        "auto_rotate" => settings.auto_rotate = boolean(value)?,
+        "idle_minutes" => settings.idle_minutes = minutes(value)?,
+        "notify" => settings.notify = boolean(value)?,
+        "check_every" => settings.check_every = values::check_every(value)?,
+        "quiet_hours" => settings.quiet_hours = QuietHours::parse(value)?,
+        "metrics_textfile" => settings.metrics_textfile = Some(path(value)?),
+        "metrics_key_ids" => settings.metrics_key_ids = boolean(value)?,
+        "after_rotate" => settings.after_rotate = Some(values::command(value)?),
+        _ => return Err(describe(name)),
     }
     Ok(())
-}
-
-fn days(value: &str) -> Result<u32, String> {
-    match value.parse() {
-        Ok(days) if days <= 3650 => Ok(days),
-        _ => Err(format!("`{value}` is not a number of days from 0 to 3650")),
-    }
-}
-
-/// As STS takes it: 9 to 256 of these characters.
-fn serial_number(value: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=/:,.@-".contains(c);
-    if (9..=256).contains(&value.len()) && value.chars().all(fits) {
-        Ok(value.to_owned())
-    } else {
-        Err(format!(
-            "`{value}` is no serial number such as arn:aws:iam::123456789012:mfa/NAME"
-        ))
-    }
-}
-
-fn boolean(value: &str) -> Result<bool, String> {
-    match value {
-        "yes" | "true" | "on" => Ok(true),
-        "no" | "false" | "off" => Ok(false),
-        _ => Err(format!("`{value}` is neither yes nor no")),
-    }
-}
-
-fn duration(value: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{value}` is not a duration such as 500ms, 30s, 2m or 6h");
-    let digits = value.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = value[..digits].parse().map_err(|_| wrong())?;
-    let milliseconds = match value[digits..].trim() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    number
-        .checked_mul(milliseconds)
-        .map(Duration::from_millis)
-        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -375,12 +478,64 @@ mod tests {
     fn a_mistake_is_named_by_line() {
         assert_eq!(
             error("[defaults]\n\nmax_age=3\n"),
-            "config, line 3: there is no setting max_age"
+            "config, line 3: there is no setting max_age; did you mean max_age_days?"
         );
         assert!(error("[defaults]\nwarn_days = soon\n").contains("line 2: `soon` is not a number of days"));
         assert!(error("[profile a]\nwarn_days = 1\n[b]\n").contains("line 3: there is no section [b]"));
         assert!(error("[defaults]\nverify_for = 5\n").contains("line 2"));
         assert!(error("[defaults]\nsecret_store = cloud\n").contains("line 2"));
         assert!(error("[defaults]\nmfa_serial = 123456\n").contains("line 2: `123456` is no serial number"));
+    }
+
+    #[test]
+    fn a_user_may_be_stricter_than_what_is_enforced() {
+        let system = file(
+            "[defaults]\nenforce = yes\nmax_age_days = 60\nwarn_days = 10\nnotify = yes\ncheck_every = 6h\n",
+        );
+        let user = file(
+            "[defaults]\nmax_age_days = 30\nwarn_days = 20\nnotify = no\ncheck_every = 1h\n[profile dev]\nwarn_days = 1\n",
+        );
+        let all = AllSettings::merge(system, user).unwrap();
+        let (defaults, dev) = (all.defaults(), all.profile("dev"));
+        assert_eq!(
+            (defaults.limits.max_age_days, defaults.limits.warn_days),
+            (30, 20)
+        );
+        assert!(defaults.notify);
+        assert_eq!(defaults.check_every, Duration::from_hours(1));
+        assert_eq!(dev.limits.warn_days, 10);
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let text = "[defaults]\nwarn_days = soon\nwarn_dais = 3\n[b]\nx = 1\n[profile a]\nwarn_days = 4\nwarn_days = 5x\n";
+        let mistakes: Vec<String> = parse_all(Path::new("config"), text)
+            .1
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            mistakes,
+            [
+                "config, line 2: `soon` is not a number of days from 0 to 3650",
+                "config, line 3: there is no setting warn_dais; did you mean warn_days?",
+                "config, line 4: there is no section [b]; use [defaults] or [profile NAME]",
+                "config, line 8: `5x` is not a number of days from 0 to 3650",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_back() {
+        let text = "[defaults]\nquiet_hours = 22:00-07:30\nafter_rotate = make reload\nmetrics_textfile = /var/x.prom\nidle_minutes = 30\n";
+        let all = AllSettings::merge(None, file(text)).unwrap();
+        let mut shown = String::from("[defaults]\n");
+        for (name, value) in all.defaults().lines() {
+            shown.push_str(&format!("{name} = {value}\n"));
+        }
+        assert_eq!(
+            AllSettings::merge(None, file(&shown)).unwrap().defaults(),
+            all.defaults()
+        );
     }
 }

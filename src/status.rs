@@ -145,6 +145,9 @@ pub struct ProfileProblem {
     /// What, why, and what to do.
     #[serde(flatten)]
     pub problem: Problem,
+    /// How AWS failed, where it was asked.
+    #[serde(skip)]
+    pub kind: Option<ErrorKind>,
 }
 
 /// A key of the files, with all profiles that hold it.
@@ -230,6 +233,7 @@ pub async fn online<I: Iam, F: Future<Output = Result<I, Problem>>>(
                 errors.push(ProfileProblem {
                     profile: held.profiles.join(", "),
                     problem,
+                    kind: None,
                 });
                 keys.push(unanswered(&held));
             }
@@ -300,6 +304,7 @@ fn take(answer: Answer, errors: &mut Vec<ProfileProblem>, limits: Limits, now: T
         errors.push(ProfileProblem {
             profile: held.profiles.join(", "),
             problem,
+            kind: Some(error.kind),
         });
     };
     let mut row = unanswered(&held);

@@ -9,6 +9,8 @@
 #[cfg(feature = "aws")]
 mod account;
 mod adversary;
+#[cfg(all(feature = "desktop", unix))]
+mod agent;
 mod allow;
 #[cfg(feature = "aws")]
 mod canary;

@@ -1,5 +1,7 @@
 //! One file a command: its arguments, and how its result is shown.
 
+#[cfg(feature = "desktop")]
+pub mod agent;
 pub mod hook;
 #[cfg(feature = "aws")]
 pub mod policy;
@@ -10,6 +12,8 @@ pub mod retire;
 #[cfg(feature = "aws")]
 pub mod rotate;
 pub mod scan;
+#[cfg(feature = "aws")]
+pub mod settings;
 #[cfg(feature = "aws")]
 pub mod status;
 #[cfg(feature = "aws")]

@@ -175,6 +175,22 @@ pub struct MfaArgs {
     /// Six-digit code of the user's MFA device, where a policy demands MFA [default: asks on a terminal]
     #[arg(long, value_name = "CODE", value_parser = mfa_code)]
     pub mfa_code: Option<String>,
+    /// Ask for the MFA code in a window, with pinentry
+    #[cfg(feature = "desktop")]
+    #[arg(long, conflicts_with = "mfa_code")]
+    pub pinentry: bool,
+}
+
+impl MfaArgs {
+    #[cfg(feature = "desktop")]
+    fn wants_window(&self) -> bool {
+        self.pinentry
+    }
+
+    #[cfg(not(feature = "desktop"))]
+    fn wants_window(&self) -> bool {
+        false
+    }
 }
 
 fn mfa_code(text: &str) -> Result<String, String> {
@@ -185,14 +201,23 @@ fn mfa_code(text: &str) -> Result<String, String> {
     }
 }
 
-/// Gives `work` what opens an MFA session: the code that was typed, else a hidden prompt on a terminal.
+/// Gives `work` what opens an MFA session: the code that was typed, else a window or a hidden prompt on a terminal.
 pub async fn with_mfa<T>(
     serial_number: Option<String>,
     code: Option<String>,
+    args: &MfaArgs,
     work: impl AsyncFnOnce(&mut Mfa<'_>) -> T,
 ) -> T {
     let mut prompt = |serial: &str| ui::ask_hidden(&format!("MFA code of {serial}"));
-    let ask: Option<AskForCode<'_>> = if ui::can_ask() { Some(&mut prompt) } else { None };
+    #[cfg(feature = "desktop")]
+    let mut window = crate::desktop::pinentry::ask_mfa_code;
+    #[cfg(not(feature = "desktop"))]
+    let mut window = |_: &str| None;
+    let ask: Option<AskForCode<'_>> = match (args.wants_window(), ui::can_ask()) {
+        (true, _) => Some(&mut window),
+        (false, true) => Some(&mut prompt),
+        (false, false) => None,
+    };
     work(&mut Mfa {
         serial_number,
         code,

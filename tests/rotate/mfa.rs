@@ -45,6 +45,36 @@ fn one_code_serves_the_whole_rotation_within_twelve_calls() {
     scene.the_cli_is_let_in();
 }
 
+/// Stands in for a window: answers the Assuan protocol as pinentry does, with a code.
+#[cfg(all(feature = "desktop", unix))]
+const PINENTRY: &str = "#!/bin/sh
+echo OK
+while read -r command rest; do
+  case $command in
+    GETPIN) printf 'D %s\\nOK\\n' 123456 ;;
+    SETDESC) echo \"$rest\" > \"$HOME/asked\"; echo OK ;;
+    BYE) echo OK; exit ;;
+    *) echo OK ;;
+  esac
+done
+";
+
+#[cfg(all(feature = "desktop", unix))]
+#[test]
+fn a_code_is_asked_for_in_a_window_where_there_is_no_terminal() {
+    let mut scene = scene(Some("virtual"));
+    let pinentry = scene.home.write("bin/pinentry", PINENTRY);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(pinentry, mode).unwrap();
+    let path = format!("{}:/usr/bin:/bin", scene.home.join("bin").display());
+    scene.home = scene.home.with("PATH", &path);
+    let run = scene.home.keyagent(&[ROTATE, &["--pinentry"]].concat()).exits(0);
+    scene.no_secret_in(&run);
+    let asked = std::fs::read_to_string(scene.home.join("asked")).unwrap();
+    assert!(asked.contains("The MFA device is arn:aws:iam::"), "{asked}");
+    scene.the_cli_is_let_in();
+}
+
 #[test]
 fn undo_recover_and_retire_take_a_code_too() {
     let scene = scene(Some("hardware"));

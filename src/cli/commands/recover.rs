@@ -100,6 +100,7 @@ async fn recover(
     let finding = with_mfa(
         settings.mfa_serial.clone(),
         args.mfa.mfa_code.clone(),
+        &args.mfa,
         async |mfa| examine(&rotation, &iam, store, mfa, SystemClock.now(), settled_after).await,
     )
     .await

@@ -191,12 +191,14 @@ async fn authority(
     };
     let iam = client(&workplace.connections, profile, &nobody).await?;
     let serial = workplace.settings.profile(profile).mfa_serial.clone();
-    Ok(with_mfa(serial, args.mfa.mfa_code.clone(), async |mfa| {
-        signers_of(rotation, workplace.store.as_ref())?
-            .first_accepted(&iam, rotation, mfa)
-            .await
-    })
-    .await)
+    Ok(
+        with_mfa(serial, args.mfa.mfa_code.clone(), &args.mfa, async |mfa| {
+            signers_of(rotation, workplace.store.as_ref())?
+                .first_accepted(&iam, rotation, mfa)
+                .await
+        })
+        .await,
+    )
 }
 
 /// What something still uses is for the user to look at; what AWS does not say is a failure.

@@ -3,7 +3,7 @@
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
 };
-use super::super::{Format, profiles, ui};
+use super::super::{Format, after_rotate, profiles, ui};
 use super::status::ask;
 use crate::access_key::AccessKey;
 use crate::aws::Client;
@@ -229,7 +229,7 @@ async fn prepare_one(
         grace_days: target.settings.grace_days,
         now: SystemClock.now(),
     };
-    let result = with_mfa(target.mfa_serial.clone(), code.take(), async |mfa| {
+    let result = with_mfa(target.mfa_serial.clone(), code.take(), &args.mfa, async |mfa| {
         prepare(&iam, &target.key, &surroundings, mfa).await
     })
     .await;
@@ -303,6 +303,9 @@ async fn rotate(
     } else {
         rotation
     };
+    if let Some(command) = &settings.after_rotate {
+        after_rotate::run(command, &rotation);
+    }
     report.rotation(&rotation, settings.grace_days);
     if args.format == Format::Text {
         ui::out(&summary(&rotation, settings.grace_days, name));

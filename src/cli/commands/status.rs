@@ -29,6 +29,10 @@ pub struct Args {
     /// Ask nobody: show what the files and the last answers tell
     #[arg(long)]
     offline: bool,
+    /// One line, from what the agent last knew, if a key needs you; for a shell's start
+    #[cfg(feature = "desktop")]
+    #[arg(long, conflicts_with_all = ["profiles", "offline", "exit_code", "format"])]
+    brief: bool,
     /// Exit with 1 when a key is overdue
     #[arg(long)]
     exit_code: bool,
@@ -43,6 +47,11 @@ pub struct Args {
 ///
 /// When there is nothing to ask about.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    #[cfg(feature = "desktop")]
+    if args.brief {
+        brief(environment);
+        return Ok(exit_code::OK);
+    }
     let loaded = profiles::load(environment)?;
     let wanted = if args.profiles.is_empty() {
         loaded.profiles.iter().collect()
@@ -94,6 +103,19 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         (true, true) => exit_code::FOUND,
         (true, false) => exit_code::OK,
     })
+}
+
+/// Reads one small file. A shell's start must not fail, nor wait, for our sake: what cannot be told is not.
+#[cfg(feature = "desktop")]
+fn brief(environment: &Environment) {
+    use crate::agent::{lines, memory};
+    let Ok(state_folder) = settings::state_folder(environment) else {
+        return;
+    };
+    let memory = memory::Memory::load(&state_folder);
+    if let Some(line) = lines::brief(&memory, SystemClock.now()) {
+        ui::out(&format!("{line}\n"));
+    }
 }
 
 /// Asks AWS about the keys of these profiles, and keeps the answers for `--offline`.

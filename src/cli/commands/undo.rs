@@ -89,7 +89,7 @@ async fn undo(
     let iam = client(&workplace.connections, &holder.name, new).await?;
     let serials = [&settings.mfa_serial, &holder.mfa_serial, &named.mfa_serial];
     let serial = serials.into_iter().flatten().next().cloned();
-    let prepared = with_mfa(serial, args.mfa.mfa_code.clone(), async |mfa| {
+    let prepared = with_mfa(serial, args.mfa.mfa_code.clone(), &args.mfa, async |mfa| {
         prepare(&iam, &rotation, new, workplace.store.as_ref(), mfa).await
     })
     .await

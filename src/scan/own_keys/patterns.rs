@@ -144,12 +144,6 @@ impl Patterns {
         self.longest
     }
 
-    /// How many windows are in the table.
-    #[cfg(test)]
-    pub(super) fn size(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Every value in the text, in the text's order.
     pub(super) fn find(&self, text: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();

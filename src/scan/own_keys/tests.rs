@@ -1,7 +1,6 @@
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::strategy::ValueTree as _;
 
 use super::*;
 

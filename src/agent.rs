@@ -1,0 +1,26 @@
+//! The background agent: knows every key's age, speaks up in time, and rotates at a click.
+//!
+//! ```text
+//! clock, files, clicks ─► run ─► `keyagent agent check` ─► facts ─► reminders (pure) ─► desktop
+//!                          │                                           ▲ │
+//!                          └─► `keyagent rotate`, `undo`, `retire`     │ ▼
+//!                                                                     memory (a file)
+//! ```
+//!
+//! [`run`] is the loop. It never speaks to AWS itself: a child process does, and takes the SDK's memory with it
+//! when it ends, so that the idle agent stays small; a rotation at a click is the very command that a person types.
+//! [`reminders`] decides, [`memory`] is what survives a restart, [`watch`] tells when AWS's files change,
+//! [`metrics`] writes for fleets, [`supervisor`] speaks with systemd, [`install`] makes the agent start by itself.
+
+pub mod children;
+pub mod facts;
+pub mod install;
+pub mod lines;
+pub mod memory;
+pub mod metrics;
+pub mod reminders;
+pub mod run;
+pub mod schedule;
+pub mod snooze;
+pub mod supervisor;
+pub mod watch;

@@ -1,0 +1,69 @@
+//! The systemd unit, as systemd's own tools judge it, and what installing it leaves.
+
+use std::path::Path;
+
+use crate::support::{Home, Run};
+
+/// A home whose agent is installed: the file is written, though no user manager answers.
+fn installed() -> Home {
+    let home = Home::new();
+    home.write("run/keep", "");
+    let home = home.with("XDG_RUNTIME_DIR", "/nonexistent");
+    home.keyagent(&["agent", "install"]).fails_with(
+        "cannot start the agent",
+        "keyagent.service is written",
+        "agent run",
+    );
+    home
+}
+
+const UNIT: &str = ".config/systemd/user/keyagent.service";
+
+fn analyze(home: &Home, arguments: &[&str]) -> Run {
+    let run = home.join("run");
+    let output = home
+        .command(Path::new("systemd-analyze"), arguments)
+        .env("XDG_RUNTIME_DIR", &run)
+        .output()
+        .expect("tests/run has installed systemd");
+    Run::of(&output)
+}
+
+#[test]
+fn systemd_has_nothing_to_say_about_the_unit_and_calls_it_safe() {
+    let home = installed();
+    let unit = home.join(UNIT);
+    let unit = unit.to_str().unwrap();
+    // A mistyped value only prints, and exits with 0.
+    let run = analyze(&home, &["verify", "--user", "--man=no", unit]).exits(0);
+    assert_eq!(run.everything(), "");
+    let arguments = [
+        "--user",
+        "security",
+        "--offline=true",
+        "--threshold=49",
+        "--no-pager",
+        unit,
+    ];
+    let run = analyze(&home, &arguments).exits(0);
+    assert!(
+        run.stdout.contains("Overall exposure level"),
+        "{}",
+        run.everything()
+    );
+}
+
+#[test]
+fn the_unit_starts_this_program_and_uninstalling_leaves_nothing() {
+    let home = installed();
+    let unit = std::fs::read_to_string(home.join(UNIT)).unwrap();
+    assert!(unit.contains(&format!(
+        "ExecStart={} agent run\n",
+        env!("CARGO_BIN_EXE_keyagent")
+    )));
+    let run = home.keyagent(&["agent", "uninstall"]).exits(0);
+    assert_eq!(run.stdout, "the agent is ended, and starts no more\n");
+    assert!(!home.join(UNIT).exists());
+    let run = home.keyagent(&["agent", "uninstall"]).exits(0);
+    assert_eq!(run.stdout, "the agent was not installed\n");
+}
