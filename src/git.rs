@@ -16,6 +16,7 @@ use data_encoding::HEXLOWER;
 
 use crate::process::Environment;
 
+mod ancestry;
 mod commits;
 mod config;
 pub mod configuration;

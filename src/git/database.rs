@@ -41,10 +41,10 @@ impl Body<'_> {
 }
 
 /// Which objects there are, as far as this process understands how they lie.
-struct Database {
-    indexes: Vec<Index>,
+pub(super) struct Database {
+    pub(super) indexes: Vec<Index>,
     /// In their order.
-    loose: Vec<ObjectId>,
+    pub(super) loose: Vec<ObjectId>,
 }
 
 impl Database {
@@ -87,9 +87,8 @@ impl Repository {
             done(count.fetch_add(1, Ordering::Relaxed) + 1, all);
             look(oid, kind, body)
         };
-        let mut lookers: Vec<Looker<'_, _, T>> = (0..threads(usize::MAX).min(MOST_THREADS))
-            .map(|_| Looker::new(&database, &look))
-            .collect();
+        let mut lookers: Vec<Looker<'_, _, T>> =
+            (0..lookers()).map(|_| Looker::new(&database, &look)).collect();
         let mut unread = self.look_through_loose(&database.loose, &mut lookers);
         for (number, index) in database.indexes.iter().enumerate() {
             lookers.iter_mut().for_each(|looker| looker.pack = number);
@@ -127,7 +126,7 @@ impl Repository {
         Ok(looker.kept)
     }
 
-    fn database(&self) -> Result<Database, Error> {
+    pub(super) fn database(&self) -> Result<Database, Error> {
         let mut database = Database {
             indexes: Vec::new(),
             loose: Vec::new(),
@@ -301,18 +300,13 @@ impl<'a, F, T> Looker<'a, F, T> {
         }
     }
 
-    /// `MODE SP NAME NUL OID`, again and again, from gitformat-pack(5).
-    fn follow_tree(&mut self, width: usize, mut tree: &[u8]) -> io::Result<()> {
-        while !tree.is_empty() {
-            let end = memchr::memchr(0, tree).ok_or(io::ErrorKind::InvalidData)?;
-            let name = tree
-                .get(end + 1..end + 1 + width)
-                .ok_or(io::ErrorKind::InvalidData)?;
+    fn follow_tree(&mut self, width: usize, tree: &[u8]) -> io::Result<()> {
+        for entry in entries_of(tree, width) {
+            let (entry, name) = entry?;
             // A submodule's commit lies in its own repository.
-            if !tree.starts_with(b"160000 ") {
+            if !entry.starts_with(b"160000 ") {
                 self.follow(name);
             }
-            tree = &tree[end + 1 + width..];
         }
         Ok(())
     }
@@ -363,12 +357,35 @@ where
     F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Option<T>> + Sync,
     T: Send,
 {
+    fn wants(_: Kind) -> bool {
+        true
+    }
+
     fn look(&mut self, oid: &ObjectId, kind: Kind, content: &[u8]) -> io::Result<()> {
         if self.database.is_packed_before(self.pack, oid.as_bytes()) {
             return Ok(());
         }
         self.look_at(oid, kind, Body::Whole(content))
     }
+}
+
+/// What is in a tree, `MODE SP NAME NUL OID` again and again: what is before the NUL, and the name of the object.
+pub(super) fn entries_of(tree: &[u8], width: usize) -> impl Iterator<Item = io::Result<(&[u8], &[u8])>> {
+    let mut left = tree;
+    std::iter::from_fn(move || {
+        if left.is_empty() {
+            return None;
+        }
+        let entry =
+            memchr::memchr(0, left).and_then(|end| Some((&left[..end], left.get(end + 1..end + 1 + width)?)));
+        left = entry.map_or(&[], |(head, name)| &left[head.len() + 1 + name.len()..]);
+        Some(entry.ok_or_else(|| io::ErrorKind::InvalidData.into()))
+    })
+}
+
+/// How many threads look through packs.
+pub(super) fn lookers() -> usize {
+    threads(usize::MAX).min(MOST_THREADS)
 }
 
 fn entries(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {

@@ -284,6 +284,10 @@ impl Loose {
         })
     }
 
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// None where the content is not as long as it says, or its checksum is wrong.
     pub(super) fn look_through<T>(
         &mut self,

@@ -26,6 +26,9 @@ const NONE: u32 = u32::MAX;
 
 /// Is given each object; one for each thread.
 pub(crate) trait Walk: Send {
+    /// Whether it is given objects of a kind.
+    fn wants(kind: Kind) -> bool;
+
     /// An object that cannot be looked at now is named in the end.
     fn look(&mut self, oid: &ObjectId, kind: Kind, content: &[u8]) -> io::Result<()>;
 }
@@ -203,7 +206,7 @@ impl<'i> Families<'i> {
     }
 
     /// Gives every object to one of `walks`, each of which gets a thread, and gives back which could not be read here.
-    pub(crate) fn walk(&self, walks: &mut [impl Walk]) -> Vec<ObjectId> {
+    pub(crate) fn walk<W: Walk>(&self, walks: &mut [W]) -> Vec<ObjectId> {
         let next = AtomicUsize::new(0);
         let most_held = HELD / walks.len().max(1);
         let done: Vec<(usize, Vec<u32>)> = std::thread::scope(|scope| {
@@ -219,8 +222,10 @@ impl<'i> Families<'i> {
                                 return (worker.seen, worker.lost);
                             }
                             for entry in start..self.kinds.len().min(start + SHARE) {
-                                if let Some(kind) = self.kinds[entry] {
-                                    worker.family(entry, kind);
+                                match self.kinds[entry] {
+                                    Some(kind) if W::wants(kind) => worker.family(entry, kind),
+                                    Some(_) => worker.pass_by(entry),
+                                    None => {}
                                 }
                             }
                         }
@@ -299,6 +304,15 @@ impl<'f, W: Walk> Worker<'f, W> {
             seen: 0,
             lost: Vec::new(),
         }
+    }
+
+    /// Counts an object and all that is made from it.
+    fn pass_by(&mut self, root: usize) {
+        let root = u32::try_from(root).expect("the index counts in 32 bits");
+        self.families.descendants(root, |_| {
+            self.seen += 1;
+            true
+        });
     }
 
     /// An object and all that is made from it. A base is held until its last child is made, so that a mere chain takes

@@ -102,8 +102,15 @@ impl Origins<'_> {
         mut holding: HashMap<(ObjectId, Kind), Content>,
         scan: &mut Scan,
     ) -> Result<(), Error> {
+        let blobs: Vec<ObjectId> = holding
+            .keys()
+            .filter_map(|(oid, kind)| (*kind == Kind::Blob).then_some(*oid))
+            .collect();
         // Parents come first. So the first commit with a value has it from no parent, and is sure to tell it.
         let commits = self.repository.parents_first(self.words, tips)?;
+        let commits = self.repository.bringing(commits, &blobs, |commit| {
+            holding.contains_key(&(*commit, Kind::Commit))
+        });
         let mut origins = Vec::new();
         self.repository.changes(&commits, |commit| {
             let before = holding.len();
