@@ -104,6 +104,8 @@ struct Graph {
 /// What one thread has seen of the trees.
 struct Trees<'a> {
     wanted: &'a HashMap<Half, u64>,
+    /// How their names begin: nearly all others are told apart by this.
+    beginnings: [bool; 256],
     most_edges: usize,
     /// A folder, and the one that it is in.
     edges: Vec<(Half, Half)>,
@@ -113,8 +115,13 @@ struct Trees<'a> {
 
 impl<'a> Trees<'a> {
     fn new(wanted: &'a HashMap<Half, u64>) -> Self {
+        let mut beginnings = [false; 256];
+        for name in wanted.keys() {
+            beginnings[usize::from(name.to_be_bytes()[0])] = true;
+        }
         Self {
             wanted,
+            beginnings,
             most_edges: MOST_EDGES / lookers(),
             edges: Vec::new(),
             direct: Vec::new(),
@@ -152,10 +159,11 @@ impl Walk for Trees<'_> {
                 let mut bits = 0;
                 for entry in entries_of(content, oid.as_bytes().len()) {
                     let (entry, below) = entry?;
-                    let below = half(below);
                     if entry.starts_with(b"40000 ") {
-                        self.edges.push((below, name));
-                    } else if let Some(bit) = self.wanted.get(&below) {
+                        self.edges.push((half(below), name));
+                    } else if self.beginnings[usize::from(below[0])]
+                        && let Some(bit) = self.wanted.get(&half(below))
+                    {
                         bits |= bit;
                     }
                 }
