@@ -16,21 +16,26 @@ use data_encoding::HEXLOWER;
 
 use crate::process::Environment;
 
+mod ancestry;
 mod commits;
 mod config;
 pub mod configuration;
+mod database;
 mod error;
 mod file;
 mod history;
 mod lfs;
 mod objects;
+mod pack;
 mod pushed;
 mod staged;
 
 pub use commits::{Commit, NewBlob};
 pub use config::MessageRules;
+pub use database::Body;
 pub use error::Error;
 pub use history::Connectivity;
+pub use lfs::may_be_pointer;
 pub use objects::{Kind, Missing};
 pub use pushed::Reached;
 pub use staged::{Staged, StagedBlob};
@@ -234,6 +239,14 @@ fn not_started(error: io::Error) -> Error {
 }
 
 impl ObjectFormat {
+    /// How many bytes a name has.
+    fn width(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+        }
+    }
+
     /// The tree without an entry; every git knows it, though it lies nowhere.
     fn empty_tree(self) -> &'static str {
         match self {
@@ -244,6 +257,16 @@ impl ObjectFormat {
 }
 
 impl ObjectId {
+    /// From its 20 or 32 bytes.
+    fn from_bytes(name: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..name.len()].copy_from_slice(name);
+        Self {
+            bytes,
+            length: u8::try_from(name.len()).expect("it is 20 or 32"),
+        }
+    }
+
     /// Its bytes, 20 or 32.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]

@@ -16,6 +16,7 @@ mod allow;
 mod canary;
 mod corpus;
 mod every_source;
+mod history;
 mod hook;
 #[cfg(feature = "aws")]
 mod network;

@@ -7,6 +7,7 @@ use super::Repository;
 
 /// The specification lets no pointer be as long as this.
 const LONGEST_POINTER: usize = 1024;
+const BEGINNING: &str = "version https://git-lfs.github.com/spec/";
 
 impl Repository {
     /// Gives `look` the content, or, where that is a pointer whose file is here, the file. A pointer whose file was not
@@ -22,9 +23,7 @@ impl Repository {
     ) -> io::Result<T> {
         let mut start = Vec::with_capacity(LONGEST_POINTER);
         content.take(LONGEST_POINTER as u64).read_to_end(&mut start)?;
-        let pointed = (start.len() < LONGEST_POINTER)
-            .then(|| object_named_by(&start))
-            .flatten();
+        let pointed = may_be_pointer(&start).then(|| object_named_by(&start)).flatten();
         if let Some(name) = pointed {
             let folder = self.common.join("lfs/objects").join(&name[..2]).join(&name[2..4]);
             match File::open(folder.join(&name)) {
@@ -37,13 +36,16 @@ impl Repository {
     }
 }
 
+/// Whether a content is worth a closer look.
+pub fn may_be_pointer(content: &[u8]) -> bool {
+    content.len() < LONGEST_POINTER && content.starts_with(BEGINNING.as_bytes())
+}
+
 /// `version https://git-lfs.github.com/spec/v1`, then sorted lines, one of them `oid sha256:HEX`.
 fn object_named_by(pointer: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(pointer).ok()?;
     let mut lines = text.lines();
-    lines
-        .next()?
-        .strip_prefix("version https://git-lfs.github.com/spec/")?;
+    lines.next()?.strip_prefix(BEGINNING)?;
     let name = lines.find_map(|line| line.strip_prefix("oid sha256:"))?;
     let is_hex = name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     is_hex.then(|| name.to_owned())

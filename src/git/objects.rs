@@ -16,6 +16,9 @@ const CONTENTS_A_THREAD: usize = 8;
 /// One for each first byte of a name.
 const FOLDERS_OF_LOOSE_OBJECTS: usize = 256;
 
+/// The folders of objects, and in which of their 256 folders there are any.
+pub(super) type Stores<'a> = Vec<(&'a Path, Vec<bool>)>;
+
 /// What to do about a content that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -92,17 +95,23 @@ impl Repository {
 
     /// Where loose objects lie, and behind which first bytes of their names there are any. Where many are asked for,
     /// most are packed: not to look for each of them in vain is worth a look at each of the folders.
-    fn stores(&self, count: usize) -> Vec<(&Path, Vec<bool>)> {
+    pub(super) fn stores(&self, count: usize) -> Stores<'_> {
         let exists = |folder: &Path, byte: usize| {
             count < FOLDERS_OF_LOOSE_OBJECTS || folder.join(format!("{byte:02x}")).exists()
         };
-        std::iter::once(&self.objects)
-            .chain(&self.alternates)
+        self.object_folders()
             .map(|folder| {
                 let folders = (0..FOLDERS_OF_LOOSE_OBJECTS).map(|byte| exists(folder, byte));
-                (folder.as_path(), folders.collect())
+                (folder, folders.collect())
             })
             .collect()
+    }
+
+    /// Its own, and those of its alternates.
+    pub(super) fn object_folders(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.objects)
+            .chain(&self.alternates)
+            .map(PathBuf::as_path)
     }
 
     /// What `git cat-file --batch` says of the objects at `indexes`, one after the other.
@@ -180,7 +189,7 @@ impl Repository {
     }
 }
 
-fn loose(stores: &[(&Path, Vec<bool>)], oid: &ObjectId) -> Option<Loose> {
+pub(super) fn loose(stores: &Stores<'_>, oid: &ObjectId) -> Option<Loose> {
     let name = oid.to_string();
     stores
         .iter()
@@ -239,13 +248,13 @@ pub(super) fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> Option<
     results
 }
 
-fn threads(count: usize) -> usize {
+pub(super) fn threads(count: usize) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     cores.min(count / CONTENTS_A_THREAD).max(1)
 }
 
 /// An object in a file of its own: zlib around `TYPE SP SIZE NUL CONTENT`, from gitformat-loose(5).
-struct Loose {
+pub(super) struct Loose {
     content: ZlibDecoder<BufReader<File>>,
     kind: Kind,
     size: u64,
@@ -275,8 +284,15 @@ impl Loose {
         })
     }
 
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// None where the content is not as long as it says, or its checksum is wrong.
-    fn look_through<T>(&mut self, look: impl FnOnce(Kind, &mut dyn Read) -> io::Result<T>) -> Option<T> {
+    pub(super) fn look_through<T>(
+        &mut self,
+        look: impl FnOnce(Kind, &mut dyn Read) -> io::Result<T>,
+    ) -> Option<T> {
         let mut counted = Counted {
             reader: &mut self.content,
             count: 0,

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 
 use super::{Change, Content, Scan, Scanned, Scanner};
-use crate::git::{self, Kind, Missing, ObjectId, Repository};
+use crate::git::{self, Body, Kind, Missing, ObjectId, Repository};
 
 /// The path under which a commit's message is told.
 const MESSAGE: &str = "<commit message>";
@@ -49,6 +49,26 @@ fn look_through(
             scanner.read(content)
         }
         Kind::Tree => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// The same of a content that may be in memory.
+fn look_through_body(
+    scanner: &Scanner,
+    repository: &Repository,
+    kind: Kind,
+    body: Body<'_>,
+) -> io::Result<Content> {
+    match (kind, body) {
+        (_, Body::Stream(content)) => look_through(scanner, repository, kind, content),
+        (Kind::Commit | Kind::Tag, Body::Whole(mut content)) => {
+            skip_headers(&mut content)?;
+            Ok(scanner.bytes(content))
+        }
+        (Kind::Blob, Body::Whole(content)) if !git::may_be_pointer(content) => Ok(scanner.bytes(content)),
+        (Kind::Blob | Kind::Tree, Body::Whole(mut content)) => {
+            look_through(scanner, repository, kind, &mut content)
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
-use super::{add_alone, commits, kept, look_through};
-use crate::git::{self, Kind, Missing, ObjectId, Repository};
-use crate::scan::{Content, Counts, Error, Scan, Scanner};
+use super::{add_alone, commits, look_through_body};
+use crate::git::{self, Kind, ObjectId, Repository};
+use crate::scan::{Content, Counts, Error, Scan, Scanned, Scanner};
 
 /// How far a scan of the history goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,25 +35,30 @@ pub fn history(
     progress: &dyn Progress,
 ) -> Result<Scan, Error> {
     let words = repository.everything()?;
-    let connectivity = repository.connectivity(&words)?;
-    let objects = repository.objects()?;
-    let oids: Vec<ObjectId> = objects.iter().map(|(oid, _)| *oid).collect();
-    let done = AtomicU64::new(0);
-    let contents = repository.read(&oids, Missing::IsAnError, |_, kind, content| {
-        let content = look_through(scanner, repository, kind, content)?;
-        progress.looked_at(done.fetch_add(1, Ordering::Relaxed) + 1, oids.len() as u64);
-        Ok(content)
-    })?;
-    connectivity.holds(repository)?;
-
-    let mut scan = Scan::default();
-    let read = objects.iter().copied().zip(contents.into_iter().flatten());
-    let mut holding = kept(&mut scan.scanned, read);
-    holding.retain(|_, content| counts(content));
+    let scanned = Mutex::new(Scanned::default());
+    let kept = repository.look_through(
+        &words,
+        |done, all| progress.looked_at(done, all),
+        |_, kind, body| {
+            let content = look_through_body(scanner, repository, kind, body)?;
+            if let Ok(mut scanned) = scanned.lock() {
+                scanned.count(&content);
+            }
+            Ok(counts(&content).then_some(content))
+        },
+    )?;
+    let mut scan = Scan {
+        scanned: scanned.into_inner().unwrap_or_default(),
+        ..Scan::default()
+    };
+    let holding: HashMap<(ObjectId, Kind), Content> = kept
+        .into_iter()
+        .map(|(oid, kind, content)| ((oid, kind), content))
+        .collect();
     if !holding.is_empty() {
         let tips = match reach {
             Reach::References => Vec::new(),
-            Reach::AllObjects => commits_among(&objects),
+            Reach::AllObjects => commits_among(&repository.objects()?),
         };
         let origins = Origins {
             scanner,
@@ -97,8 +102,15 @@ impl Origins<'_> {
         mut holding: HashMap<(ObjectId, Kind), Content>,
         scan: &mut Scan,
     ) -> Result<(), Error> {
+        let blobs: Vec<ObjectId> = holding
+            .keys()
+            .filter_map(|(oid, kind)| (*kind == Kind::Blob).then_some(*oid))
+            .collect();
         // Parents come first. So the first commit with a value has it from no parent, and is sure to tell it.
         let commits = self.repository.parents_first(self.words, tips)?;
+        let commits = self.repository.bringing(commits, &blobs, |commit| {
+            holding.contains_key(&(*commit, Kind::Commit))
+        });
         let mut origins = Vec::new();
         self.repository.changes(&commits, |commit| {
             let before = holding.len();
