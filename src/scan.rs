@@ -3,7 +3,6 @@
 
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -32,7 +31,6 @@ use own_keys::OwnKeys;
 pub struct Scanner {
     own: OwnKeys,
     today: Option<Date>,
-    buffers: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Scanner {
@@ -65,19 +63,6 @@ impl Scanner {
     /// A content that is in memory.
     pub fn bytes(&self, content: &[u8]) -> Content {
         reading::bytes(self, content)
-    }
-
-    /// A buffer of one window, used before or new.
-    fn buffer(&self) -> Vec<u8> {
-        let used = self.buffers.lock().ok().and_then(|mut buffers| buffers.pop());
-        used.unwrap_or_else(|| vec![0; reading::WINDOW])
-    }
-
-    /// Keeps a buffer for the next content: asking the system for memory takes longer than searching a small file.
-    fn give_back(&self, buffer: Vec<u8>) {
-        if let Ok(mut buffers) = self.buffers.lock() {
-            buffers.push(buffer);
-        }
     }
 }
 

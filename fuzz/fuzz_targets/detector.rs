@@ -3,18 +3,22 @@
 
 #![no_main]
 
-use keyagent::scan::detector::{Rule, detect};
+use keyagent::scan::detector::{GoesOn, Part, Rule, detect};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    for is_cut in [false, true] {
-        for found in detect(bytes, is_cut, false).values {
+    for goes_on in [None, Some(GoesOn::Somehow)] {
+        let part = Part {
+            goes_on,
+            ..Part::default()
+        };
+        for found in detect(bytes, part).values {
             assert!(found.range.start < found.range.end && found.range.end <= bytes.len());
         }
     }
     let id = ["AK", "IAY34FZKBOKMUTVV7A"].concat();
     let planted = [bytes, b"\n", id.as_bytes(), b"\n"].concat();
-    let found = detect(&planted, false, false).values;
+    let found = detect(&planted, Part::default()).values;
     assert!(
         found
             .iter()

@@ -6,6 +6,8 @@ use std::ops::Range;
 const LEAST_SEGMENT: usize = 20;
 /// How much of a content is looked at to tell what it is.
 const HEAD: usize = 4096;
+/// How many characters are decoded at once.
+const BLOCK: usize = 16;
 
 /// The order of UTF-16's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +25,9 @@ pub(super) fn utf_16(head: &[u8]) -> Option<Order> {
         [0xfe, 0xff, ..] => return Some(Order::Big),
         _ => {}
     }
-    let (pairs, _) = head[..head.len().min(HEAD)].as_chunks::<2>();
+    let head = &head[..head.len().min(HEAD)];
+    memchr::memchr(0, head)?;
+    let (pairs, _) = head.as_chunks::<2>();
     let zeros = |side: usize| pairs.iter().filter(|pair| pair[side] == 0).count();
     let (first, second) = (zeros(0), zeros(1));
     let mostly =
@@ -59,7 +63,7 @@ impl Utf16 {
 
     /// What a further piece says; a byte order mark says nothing.
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut text = String::with_capacity(bytes.len() / 2 + 4);
+        let mut text = Vec::with_capacity(bytes.len() / 2 + 4);
         let mut bytes = bytes;
         if let (Some(first), Some((second, rest))) = (self.odd, bytes.split_first()) {
             self.odd = None;
@@ -67,19 +71,36 @@ impl Utf16 {
             bytes = rest;
         }
         let (pairs, odd) = bytes.as_chunks::<2>();
-        for pair in pairs {
+        let (blocks, rest) = pairs.as_chunks::<BLOCK>();
+        for block in blocks {
+            match ascii(block, self.order) {
+                Some(characters) if self.high.is_none() => {
+                    self.is_begun = true;
+                    text.extend_from_slice(&characters);
+                }
+                Some(_) | None => block.iter().for_each(|pair| self.unit(*pair, &mut text)),
+            }
+        }
+        for pair in rest {
             self.unit(*pair, &mut text);
         }
         self.odd = odd.first().copied().or(self.odd);
-        text.into_bytes()
+        text
     }
 
-    fn unit(&mut self, pair: [u8; 2], text: &mut String) {
+    fn unit(&mut self, pair: [u8; 2], text: &mut Vec<u8>) {
         let unit = match self.order {
             Order::Little => u16::from_le_bytes(pair),
             Order::Big => u16::from_be_bytes(pair),
         };
         if !std::mem::replace(&mut self.is_begun, true) && unit == 0xfeff {
+            return;
+        }
+        let mut push = |character: char| {
+            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        };
+        if let (None, Some(character)) = (self.high, char::from_u32(unit.into())) {
+            push(character);
             return;
         }
         let units = [self.high.take(), Some(unit)];
@@ -89,9 +110,21 @@ impl Utf16 {
         } else {
             2
         });
-        text.extend(char::decode_utf16(complete).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        char::decode_utf16(complete)
+            .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .for_each(&mut push);
         self.high = is_high.then_some(unit);
     }
+}
+
+/// Characters that are all of ASCII, as nearly all are; they are looked at all at once.
+fn ascii(block: &[[u8; 2]; BLOCK], order: Order) -> Option<[u8; BLOCK]> {
+    let units = match order {
+        Order::Little => block.map(u16::from_le_bytes),
+        Order::Big => block.map(u16::from_be_bytes),
+    };
+    let all = units.iter().fold(0, |all, unit| all | unit);
+    (all < 0x80).then(|| units.map(|unit| unit.to_le_bytes()[0]))
 }
 
 /// Every piece of at least 20 characters that is written with a zero between each two, in either order.
@@ -151,15 +184,16 @@ mod tests {
     fn pieces_of_any_length() {
         let text = "schlüssel = 鍵 🗝\n".repeat(3);
         for order in [Order::Little, Order::Big] {
-            let bytes = written(&format!("\u{feff}{text}"), order);
+            let bytes = written(&format!("\u{feff}{text}{}", "plain words ".repeat(9)), order);
             assert_eq!(utf_16(&bytes), Some(order));
-            for length in 1..7 {
+            for length in (1..7).chain([50, 999]) {
                 let mut utf_16 = Utf16::new(order);
                 let decoded: Vec<u8> = bytes
                     .chunks(length)
                     .flat_map(|piece| utf_16.decode(piece))
                     .collect();
-                assert_eq!(String::from_utf8(decoded).unwrap(), text);
+                let all = text.clone() + &"plain words ".repeat(9);
+                assert_eq!(String::from_utf8(decoded).unwrap(), all);
             }
         }
     }

@@ -99,6 +99,29 @@ pub struct Matches {
     pub values: Vec<Match>,
     /// Base64 that says something packed, with what it says.
     pub packed: Vec<(Range<usize>, Vec<u8>)>,
+    /// How base64 goes on where the next text will begin.
+    pub goes_on: GoesOn,
+}
+
+/// How base64 is cut where a text begins in the middle of another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GoesOn {
+    /// Nobody knows where a group of four begins.
+    #[default]
+    Somehow,
+    /// So many characters belong to the group before.
+    Behind(usize),
+}
+
+/// What part of a longer text a text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// How base64 goes on at the first byte, where there are bytes before it.
+    pub goes_on: Option<GoesOn>,
+    /// Where the next part will begin, if there is one.
+    pub next: Option<usize>,
+    /// Whether it is UTF-16 as a whole, which is decoded and searched elsewhere: only other texts in it count.
+    pub is_utf_16: bool,
 }
 
 impl fmt::Debug for Match {
@@ -115,16 +138,13 @@ impl fmt::Debug for Match {
 
 /// Every key ID, secret and session token in `text`.
 ///
-/// `is_cut` says that the text goes on before its first byte, so that base64 may begin in the middle of a group.
-///
-/// `is_utf_16` says that it is UTF-16 as a whole, which is decoded and searched elsewhere: only other texts in it count.
-pub fn detect(text: &[u8], is_cut: bool, is_utf_16: bool) -> Matches {
+/// Where it is a part of a longer text, base64 may begin in the middle of a group.
+pub fn detect(text: &[u8], part: Part) -> Matches {
     let mut search = Search {
         text,
-        outside: Named::Not,
+        outside: &|| Named::Not,
         depth: 0,
-        is_cut,
-        is_utf_16,
+        part,
         found: Matches::default(),
         block_end: 0,
     };
@@ -139,11 +159,10 @@ pub fn detect(text: &[u8], is_cut: bool, is_utf_16: bool) -> Matches {
 
 struct Search<'a> {
     text: &'a [u8],
-    /// How the text as a whole is named, where it lies in another one.
-    outside: Named,
+    /// How the text as a whole is named, where it lies in another one; asked only where it matters.
+    outside: &'a dyn Fn() -> Named,
     depth: usize,
-    is_cut: bool,
-    is_utf_16: bool,
+    part: Part,
     found: Matches,
     /// Where the last base64 of several lines ended.
     block_end: usize,
@@ -160,7 +179,7 @@ impl Search<'_> {
         if self.depth > 0 {
             self.whole_is_a_secret();
         }
-        if !self.is_utf_16 && memchr::memchr(0, text).is_some() {
+        if !self.part.is_utf_16 && memchr::memchr(0, text).is_some() {
             self.utf_16();
         }
     }
@@ -236,7 +255,7 @@ impl Search<'_> {
             return false;
         }
         let look = shape::secret(&token.value);
-        let named = naming::secret(text, &token.range).max(self.outside);
+        let named = naming::secret(text, &token.range).max((self.outside)());
         let counts = match (look, named) {
             (Look::Decoy, _) => return false,
             (Look::Wordy, Named::Secret) if naming::is_assigned(text, &token.range) => Counts::Always,
@@ -264,7 +283,7 @@ impl Search<'_> {
     fn encoded(&mut self, range: Range<usize>) {
         if self.depth < DEEPEST {
             let decoded = base64::decode(&self.text[range.clone()]);
-            self.inside(&base64::Block::straight(range.start, decoded), Named::Not);
+            self.inside(&base64::Block::straight(range.start, decoded), &|| Named::Not);
         }
     }
 
@@ -272,34 +291,38 @@ impl Search<'_> {
         if self.depth >= DEEPEST || token.range.start < self.block_end || token.value.len() < 24 {
             return;
         }
-        let text = self.text;
-        // What came before the text is unknown, and so is where a group of four begins.
-        let shifts = if self.is_cut && token.range.start == 0 {
-            0..4
-        } else {
-            0..1
+        let (text, outside) = (self.text, self.outside);
+        let shifts = match self.part.goes_on {
+            Some(GoesOn::Somehow) if token.range.start == 0 => 0..4,
+            Some(GoesOn::Behind(shift)) if token.range.start == 0 => shift..shift + 1,
+            Some(GoesOn::Somehow | GoesOn::Behind(_)) | None => 0..1,
         };
+        let is_certain = shifts.len() == 1;
         for shift in shifts {
             let block = base64::block(text, token, shift);
+            if let Some(before) = self.part.next.and_then(|next| block.characters_before(next))
+                && is_certain
+            {
+                self.found.goes_on = GoesOn::Behind(before.wrapping_neg() % 4);
+            }
             self.block_end = self.block_end.max(block.end());
             if super::unpack::is_packed(block.decoded()) {
                 let range = token.range.start..block.end();
                 self.found.packed.push((range, block.into_decoded()));
             } else {
-                let named = naming::secret(text, &token.range).max(self.outside);
-                self.inside(&block, named);
+                let named = || naming::secret(text, &token.range).max(outside());
+                self.inside(&block, &named);
             }
         }
     }
 
     /// Searches what a part of the text says in base64.
-    fn inside(&mut self, block: &base64::Block, outside: Named) {
+    fn inside(&mut self, block: &base64::Block, outside: &dyn Fn() -> Named) {
         let mut search = Search {
             text: block.decoded(),
             outside,
             depth: self.depth + 1,
-            is_cut: false,
-            is_utf_16: false,
+            part: Part::default(),
             found: Matches::default(),
             block_end: 0,
         };
@@ -327,8 +350,7 @@ impl Search<'_> {
                 outside: self.outside,
                 // A text without NULs does not come here again.
                 depth: self.depth,
-                is_cut: false,
-                is_utf_16: false,
+                part: Part::default(),
                 found: Matches::default(),
                 block_end: 0,
             };

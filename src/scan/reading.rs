@@ -1,13 +1,13 @@
 //! Reads a content in chunks, in whatever it is written or packed, and says on which line a key stands.
 //! Holds a megabyte or two of it at a time, and no secret when it is done.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::ops::Range;
 
 use super::change::{Bound, Candidate, Content, Finding, Unread};
 use super::decode::{self, Utf16};
-use super::detector::{self, Encoding, Match, Rule};
+use super::detector::{self, Encoding, GoesOn, Match, Part, Rule};
 use super::{Scanner, allow, fingerprint, unpack};
 use crate::access_key::AccessKeyId;
 
@@ -32,6 +32,12 @@ const MOST_UNPACKED: u64 = if cfg!(test) { 3 << 20 } else { 64 << 20 };
 /// How deep containers may lie in containers.
 const DEEPEST: usize = 3;
 
+thread_local! {
+    /// The windows of the contents before, for those to come: asking the system for memory takes longer than searching
+    /// a small file, and what another processor wrote to is not at hand.
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What is left of the bounds of one content.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
@@ -50,7 +56,7 @@ pub(super) fn bytes(scanner: &Scanner, content: &[u8]) -> Content {
             depth: 0,
         };
         let mut pass = Pass::new(scanner, limits, Encoding::Plain);
-        pass.search(content, 0..content.len());
+        pass.search(content, 0..content.len(), None);
         pass.found.bytes = content.len() as u64;
         return pass.found;
     }
@@ -185,7 +191,9 @@ impl<'s> Chunks<'s> {
     fn new(scanner: &'s Scanner, limits: Limits<'s>, encoding: Encoding) -> Self {
         Self {
             pass: Pass::new(scanner, limits, encoding),
-            buffer: scanner.buffer(),
+            buffer: BUFFERS
+                .with_borrow_mut(Vec::pop)
+                .unwrap_or_else(|| vec![0; WINDOW]),
             filled: 0,
             kept: 0,
             is_at_end: false,
@@ -234,8 +242,9 @@ impl<'s> Chunks<'s> {
         }
         let ahead = AHEAD.max(self.pass.scanner.own.longest()).min(WINDOW / 4);
         let until = self.filled - ahead;
-        self.pass.search(&self.buffer[..self.filled], self.kept..until);
         let from = until - CONTEXT;
+        self.pass
+            .search(&self.buffer[..self.filled], self.kept..until, Some(from));
         self.pass.go_past(&self.buffer[..from]);
         self.buffer.copy_within(from..self.filled, 0);
         self.filled -= from;
@@ -244,8 +253,9 @@ impl<'s> Chunks<'s> {
 
     fn finish(mut self) -> Content {
         self.pass
-            .search(&self.buffer[..self.filled], self.kept..self.filled);
-        self.pass.scanner.give_back(std::mem::take(&mut self.buffer));
+            .search(&self.buffer[..self.filled], self.kept..self.filled, None);
+        let buffer = std::mem::take(&mut self.buffer);
+        BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
         self.pass.found.bytes = self.bytes;
         self.pass.found
     }
@@ -264,6 +274,8 @@ struct Pass<'s> {
     lines: usize,
     /// Where the line began in which the window begins.
     line_start: u64,
+    /// How base64 goes on at the beginning of the window.
+    goes_on: GoesOn,
 }
 
 impl<'s> Pass<'s> {
@@ -277,6 +289,7 @@ impl<'s> Pass<'s> {
             before: 0,
             lines: 0,
             line_start: 0,
+            goes_on: GoesOn::Somehow,
         }
     }
 
@@ -290,8 +303,14 @@ impl<'s> Pass<'s> {
     }
 
     /// Searches a window for what begins in `accepted`.
-    fn search(&mut self, text: &[u8], accepted: Range<usize>) {
-        let found = detector::detect(text, self.before > 0, self.is_utf_16);
+    fn search(&mut self, text: &[u8], accepted: Range<usize>, next: Option<usize>) {
+        let part = Part {
+            goes_on: (self.before > 0).then_some(self.goes_on),
+            next,
+            is_utf_16: self.is_utf_16,
+        };
+        let found = detector::detect(text, part);
+        self.goes_on = found.goes_on;
         let mut place = Place {
             at: 0,
             line: self.lines + 1,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::LEAST_LINE;
+use super::runs::{is_between, leading};
 use super::token::Token;
 
 const NONE: u8 = 0xff;
@@ -22,8 +23,10 @@ static VALUES: [u8; 256] = {
 };
 
 /// Whether a byte is of base64's standard alphabet.
+#[inline(always)]
 pub(super) fn is_standard(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+')
+    // Without a branch, so that many bytes are asked at once.
+    is_between(byte | 0x20, b'a', b'z') | is_between(byte, b'/', b'9') | (byte == b'+')
 }
 
 /// What base64 says; the end may lack its padding, and bits that are left over say nothing.
@@ -34,11 +37,26 @@ pub(super) fn decode(text: &[u8]) -> Vec<u8> {
 }
 
 fn decode_into(text: &[u8], decoded: &mut Vec<u8>) {
-    let (groups, rest) = text.as_chunks::<4>();
     let value = |byte: u8| u32::from(VALUES[usize::from(byte)] & 63);
-    for [a, b, c, d] in groups {
-        let [_, bytes @ ..] = (value(*a) << 18 | value(*b) << 12 | value(*c) << 6 | value(*d)).to_be_bytes();
+    let group = |[a, b, c, d]: [u8; 4]| value(a) << 18 | value(b) << 12 | value(c) << 6 | value(d);
+    // Four groups at once are twice as fast as one by one.
+    let (fours, rest) = text.as_chunks::<16>();
+    for four in fours {
+        let mut bytes = [0; 12];
+        for (three, four) in bytes
+            .as_chunks_mut::<3>()
+            .0
+            .iter_mut()
+            .zip(four.as_chunks::<4>().0)
+        {
+            let [_, said @ ..] = group(*four).to_be_bytes();
+            *three = said;
+        }
         decoded.extend_from_slice(&bytes);
+    }
+    let (groups, rest) = rest.as_chunks::<4>();
+    for four in groups {
+        decoded.extend_from_slice(&group(*four).to_be_bytes()[1..]);
     }
     let bits = rest.iter().fold(0, |bits, byte| bits << 6 | value(*byte));
     match rest.len() {
@@ -92,6 +110,21 @@ impl Block {
         self.character(bytes.start / 3 * 4 + bytes.start % 3)..self.character(last / 3 * 4 + last % 3 + 1) + 1
     }
 
+    /// How many of its characters stand before a place in it; nothing where none stands there.
+    pub(super) fn characters_before(&self, place: usize) -> Option<usize> {
+        let line = self
+            .lines
+            .partition_point(|(_, start)| *start <= place)
+            .checked_sub(1)?;
+        let (before, start) = self.lines[line];
+        let index = before + place - start;
+        let is_in_line = match self.lines.get(line + 1) {
+            Some((before, _)) => index < *before,
+            None => place < self.end,
+        };
+        (is_in_line && self.whole.is_none()).then_some(index)
+    }
+
     fn character(&self, index: usize) -> usize {
         let line = self.lines.partition_point(|(before, _)| *before <= index);
         let (before, start) = self.lines[line.saturating_sub(1)];
@@ -112,12 +145,12 @@ pub(super) fn block(text: &[u8], token: &Token<'_>, shift: usize) -> Block {
     }
     // A JSON object in base64 for URLs, as in a JWT.
     let is_for_urls = token.value.starts_with(b"eyJ");
-    let is_in_line = |byte: &&u8| is_standard(**byte) || is_for_urls && matches!(byte, b'-' | b'_');
+    let is_in_line = |byte: u8| is_standard(byte) | (is_for_urls & ((byte == b'-') | (byte == b'_')));
     let mut characters = Cow::Borrowed(&text[start..start]);
     let mut lines = Vec::new();
     let mut next = Some(start);
     while let Some(at) = next {
-        let end = at + text[at..].iter().take_while(is_in_line).count();
+        let end = at + leading(&text[at..], is_in_line);
         lines.push((characters.len(), at));
         if lines.len() == 1 {
             characters = Cow::Borrowed(&text[at..end]);
@@ -154,10 +187,7 @@ fn next_line(text: &[u8], end: usize) -> Option<usize> {
     let is_lead = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'#' | b'*' | b'>');
     at += rest[at..].iter().take_while(is_lead).count();
     let start = end + at;
-    let line = text[start..]
-        .iter()
-        .take_while(|byte| is_standard(**byte))
-        .count();
+    let line = leading(&text[start..], is_standard);
     let is_alone = matches!(
         text.get(start + line),
         None | Some(b'=' | b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b' ' | b',')

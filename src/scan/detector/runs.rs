@@ -1,7 +1,7 @@
 //! Finds the few places of a text that can hold a key, at the speed of memory. Never decides what stands there.
 //!
 //! How key IDs begin, as they are and in base64, is searched for all at once with vector instructions. A run of 38 bytes,
-//! and a secret has 40, covers the last 15 bytes of some block of 24: those alone are asked.
+//! and a secret has 40, covers the last 16 bytes of some block of 23: those alone are asked.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -12,11 +12,12 @@ use super::base64::is_standard;
 
 /// The least length of a run that may hold a secret, a token or an encoded text: a key ID that is twice in base64.
 const LONG: usize = 38;
-const BLOCK: usize = 24;
-/// How many bytes at the beginning of a block are not asked.
-const UNASKED: usize = 9;
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
+/// How many bytes are asked at once: as many as every processor can.
+const ASKED: usize = 16;
+/// A run of 38 bytes covers one of the places that are asked, wherever it begins.
+const STEP: usize = LONG + 1 - ASKED;
+/// The first place: a run from the beginning on covers it too.
+const FIRST: usize = STEP - 1;
 
 /// How key IDs begin: as they are, and in base64 with none, one or two bytes before them in their group of three. Of
 /// those only the characters are searched for that the bytes before do not change.
@@ -54,22 +55,6 @@ static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
         .expect("sixteen short patterns are within every limit")
 });
 
-/// Whether a byte can be in a run: base64's alphabets, and what begins an escape.
-static IN_RUN: [bool; 256] = {
-    let mut in_run = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let character = byte as u8;
-        in_run[byte] = character.is_ascii_alphanumeric()
-            || matches!(
-                character,
-                b'+' | b'/' | b'-' | b'_' | b'%' | b'\\' | b'&' | b'#' | b';'
-            );
-        byte += 1;
-    }
-    in_run
-};
-
 /// A place that is worth a closer look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
@@ -86,13 +71,14 @@ pub(super) enum Spot {
 pub(super) fn spots(text: &[u8], mut visit: impl FnMut(Spot)) {
     beginnings(text, &mut visit);
     let mut done = 0;
-    let (blocks, _) = text.as_chunks::<BLOCK>();
-    for (index, block) in blocks.iter().enumerate() {
-        if may_be_long(block) {
-            long(text, index * BLOCK + UNASKED, &mut done, &mut visit);
+    let mut at = FIRST;
+    while let Some(asked) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        if all(asked, may_be_in_run) {
+            long(text, at, &mut done, &mut visit);
+            at += done.saturating_sub(at) / STEP * STEP;
         }
+        at += STEP;
     }
-    let at = blocks.len() * BLOCK + UNASKED;
     if at < text.len() {
         long(text, at, &mut done, &mut visit);
     }
@@ -137,32 +123,18 @@ fn groups(text: &[u8], group: usize) -> Option<Range<usize>> {
     (behind >= 27).then(|| group - before / 4 * 4..group + behind)
 }
 
-#[inline(always)]
-fn may_be_long(block: &[u8; BLOCK]) -> bool {
-    let word = |from: usize| {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&block[from..from + 8]);
-        u64::from_le_bytes(bytes)
-    };
-    !breaks(word(UNASKED), word(16)) && block[UNASKED..].iter().all(|byte| IN_RUN[usize::from(*byte)])
-}
-
-/// Whether two words hold a byte that no run has: one below `#`, as space, newline and quote, or above ASCII.
-#[inline(always)]
-fn breaks(first: u64, second: u64) -> bool {
-    let low = first.wrapping_sub(ONES * 0x23) | second.wrapping_sub(ONES * 0x23);
-    (low | first | second) & HIGH != 0
-}
-
 /// The run around a place, if it is long and has not been seen.
 #[inline(never)]
 fn long(text: &[u8], at: usize, done: &mut usize, visit: &mut impl FnMut(Spot)) {
     if at < *done {
         return;
     }
-    let is_in_run = |byte: &&u8| IN_RUN[usize::from(**byte)];
-    let behind = text[at..].iter().take_while(is_in_run).count();
-    let before = text[*done..at].iter().rev().take_while(is_in_run).count();
+    let behind = leading(&text[at..], is_in_run);
+    let before = text[*done..at]
+        .iter()
+        .rev()
+        .take_while(|byte| is_in_run(**byte))
+        .count();
     let run = at - before..at + behind;
     *done = run.end;
     if run.len() >= LONG {
@@ -170,9 +142,77 @@ fn long(text: &[u8], at: usize, done: &mut usize, visit: &mut impl FnMut(Spot)) 
     }
 }
 
+/// How many bytes of a kind a text begins with.
+#[inline(always)]
+pub(super) fn leading(text: &[u8], is_of_kind: impl Fn(u8) -> bool + Copy) -> usize {
+    let (blocks, _) = text.as_chunks::<ASKED>();
+    let whole = ASKED * blocks.iter().take_while(|block| all(block, is_of_kind)).count();
+    let rest = text[whole..].iter();
+    whole + rest.take_while(|byte| is_of_kind(**byte)).count()
+}
+
+/// Whether all bytes are of a kind. The compiler asks them all at once, if the kind is told without a branch.
+#[inline(always)]
+fn all(bytes: &[u8; ASKED], is_of_kind: impl Fn(u8) -> bool) -> bool {
+    let mask = bytes.map(|byte| if is_of_kind(byte) { u8::MAX } else { 0 });
+    u128::from_ne_bytes(mask) == u128::MAX
+}
+
+/// Whether a byte can be in a run: base64's alphabets, and what begins an escape.
+#[inline(always)]
+fn is_in_run(byte: u8) -> bool {
+    is_standard(byte)
+        | (byte == b'-')
+        | (byte == b'_')
+        | (byte == b'%')
+        | (byte == b'&')
+        | (byte == b'#')
+        | (byte == b';')
+        | (byte == b'\\')
+}
+
+/// The same and a few more, in half the instructions.
+#[inline(always)]
+fn may_be_in_run(byte: u8) -> bool {
+    is_between(byte | 0x20, b'a', b'z')
+        | is_between(byte, b'/', b'9')
+        | is_between(byte, b'#', b'&')
+        | (byte | 6 == b'/')
+        | (byte | 3 == b'_')
+        | (byte == b';')
+}
+
+/// Without a branch.
+#[inline(always)]
+pub(super) fn is_between(byte: u8, first: u8, last: u8) -> bool {
+    byte.wrapping_sub(first) <= last - first
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_first_turns_none_away() {
+        for byte in 0..=u8::MAX {
+            let signs = b"+/-_%\\&#;";
+            assert_eq!(
+                is_in_run(byte),
+                byte.is_ascii_alphanumeric() || signs.contains(&byte)
+            );
+            assert!(may_be_in_run(byte) || !is_in_run(byte), "{byte}");
+        }
+    }
+
+    #[test]
+    fn a_run_ends_where_its_kind_does() {
+        for length in 0..70 {
+            for behind in [&b""[..], b" ", b" aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+                let text = [&b"a".repeat(length), behind].concat();
+                assert_eq!(leading(&text, is_in_run), length);
+            }
+        }
+    }
 
     fn found(text: &[u8]) -> Vec<Spot> {
         let mut found = Vec::new();

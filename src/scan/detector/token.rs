@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::Encoding;
 use super::base64::is_standard;
+use super::runs::leading;
 use super::shape;
 
 /// A value of base64's alphabet, between characters that are not in it.
@@ -65,9 +66,6 @@ enum Part {
 
 /// Gives every value of a run to `visit`, in order.
 pub(super) fn each<'a>(text: &'a [u8], run: Range<usize>, mut visit: impl FnMut(Token<'a>)) {
-    let has_escapes = text[run.clone()]
-        .iter()
-        .any(|byte| matches!(byte, b'\\' | b'%' | b'&'));
     let mut start = run.start;
     // `%2F` may reach back before the run only where the run was cut; then it is part of a longer one.
     let mut value: Option<(Vec<u8>, Encoding)> = None;
@@ -85,15 +83,16 @@ pub(super) fn each<'a>(text: &'a [u8], run: Range<usize>, mut visit: impl FnMut(
             None => Token::plain(text, after_scheme(text, range)),
         });
     };
+    if memchr::memchr3(b'\\', b'%', b'&', &text[run.clone()]).is_none() {
+        while at < run.end {
+            let end = stops_at(text, at, run.end);
+            finish(at..end, None);
+            at = end + 1;
+        }
+        return;
+    }
     while at < run.end {
-        let part = if has_escapes {
-            part(text, at, run.end)
-        } else if is_standard(text[at]) {
-            Part::Character(text[at], 1, Encoding::Plain)
-        } else {
-            Part::Boundary(1)
-        };
-        match part {
+        match part(text, at, run.end) {
             Part::Character(_, 1, _) if value.is_none() => at += 1,
             Part::Character(byte, length, encoding) => {
                 let (bytes, as_is) = value.get_or_insert_with(|| (text[start..at].to_vec(), encoding));
@@ -121,10 +120,7 @@ pub(super) fn each<'a>(text: &'a [u8], run: Range<usize>, mut visit: impl FnMut(
 
 /// Where the plain characters from `at` on end.
 fn stops_at(text: &[u8], at: usize, end: usize) -> usize {
-    at + text[at..end]
-        .iter()
-        .take_while(|byte| is_standard(**byte))
-        .count()
+    at + leading(&text[at..end], is_standard)
 }
 
 /// The slashes of `https://` are none of the value's.
