@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
+use data_encoding::BASE64;
+
 use crate::support::repository::{KEYAGENT, Key, Repository, failed, random, texts};
 
 #[test]
@@ -277,4 +279,53 @@ fn the_hook_fails_closed_without_keyagent() {
         "{:?}",
         texts(&output)
     );
+}
+
+/// A file is read in windows of a megabyte. In a long base64 text each goes on where the one before it ended, in the middle of
+/// a line and of a group of four.
+#[test]
+fn a_key_deep_in_base64_is_found_in_whatever_window_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut wanted, mut texts) = (0, 0);
+    for width in [0, 60, 70, 76, 77] {
+        for end in ["\n", "\r\n"] {
+            for before in [10, 700_001, 786_420, 786_433, 1_572_860, 2_000_002] {
+                let key = Key::random();
+                let mut plain = random("[ -~]{900}").repeat(before / 900 + 1);
+                plain.truncate(before);
+                let plain = format!("{plain}\n{}{}", key.ini(), "end of it\n".repeat(40_000));
+                let encoded = BASE64.encode(plain.as_bytes());
+                let lines: Vec<&str> = if width == 0 {
+                    vec![&encoded]
+                } else {
+                    (0..encoded.len())
+                        .step_by(width)
+                        .map(|at| &encoded[at..encoded.len().min(at + width)])
+                        .collect()
+                };
+                let text = format!("data: |{end}{}{end}", lines.join(end));
+                fs::write(
+                    folder.path().join(format!("{width}-{}-{before}", end.len())),
+                    text,
+                )
+                .unwrap();
+                texts += 1;
+                wanted += 2;
+            }
+        }
+    }
+    let output = std::process::Command::new(KEYAGENT)
+        .args(["scan", "--format", "json"])
+        .arg(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let found: Vec<_> = findings
+        .iter()
+        .map(|finding| (&finding["path"], &finding["rule"], &finding["encoding"]))
+        .collect();
+    assert_eq!(found.len(), wanted, "in {texts} texts: {found:#?}");
+    assert!(found.iter().all(|(_, _, encoding)| *encoding == "base64"));
 }

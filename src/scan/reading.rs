@@ -242,13 +242,23 @@ impl<'s> Chunks<'s> {
         }
         let ahead = AHEAD.max(self.pass.scanner.own.longest()).min(WINDOW / 4);
         let until = self.filled - ahead;
-        let from = until - CONTEXT;
+        let from = self.line_start_before(until - CONTEXT);
         self.pass
             .search(&self.buffer[..self.filled], self.kept..until, Some(from));
         self.pass.go_past(&self.buffer[..from]);
         self.buffer.copy_within(from..self.filled, 0);
         self.filled -= from;
-        self.kept = CONTEXT;
+        self.kept = until - from;
+    }
+
+    /// Where the next window is to begin: at the beginning of a line, where one is near. A piece of a line of base64
+    /// may be too short to be taken for one, and the lines below it would be read from a wrong character on.
+    fn line_start_before(&self, from: usize) -> usize {
+        if self.pass.is_utf_16 {
+            return from;
+        }
+        let near = &self.buffer[from - CONTEXT..from];
+        memchr::memrchr(b'\n', near).map_or(from, |at| from - CONTEXT + at + 1)
     }
 
     fn finish(mut self) -> Content {
