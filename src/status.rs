@@ -539,6 +539,50 @@ impl Memory {
         fs_atomic::write_private(&state_folder.join("last-known.json"), &text)
     }
 
+    /// Keeps what a rotation has changed, so that nobody is told of a key as it was before.
+    pub fn note(&mut self, rotation: &Rotation) {
+        let old = &rotation.plan.old_access_key_id;
+        let new = rotation.new_access_key_id.as_ref();
+        let (old_status, new_status) = match rotation.state {
+            State::Installed => (Some(AccessKeyStatus::Active), Some(AccessKeyStatus::Active)),
+            State::OldKeyInactive => (Some(AccessKeyStatus::Inactive), Some(AccessKeyStatus::Active)),
+            State::OldKeyDeleted => (None, Some(AccessKeyStatus::Active)),
+            State::Undone => (Some(AccessKeyStatus::Active), Some(AccessKeyStatus::Inactive)),
+            State::Aborted | State::NewKeyDeleted => (Some(AccessKeyStatus::Active), None),
+            // On the way: the next question to AWS tells.
+            State::Planned
+            | State::CreatingKey
+            | State::KeyCreated
+            | State::KeyVerified
+            | State::Aborting
+            | State::Undoing
+            | State::OldKeyActive
+            | State::OldKeyVerified
+            | State::OldPairInstalled => return,
+        };
+        for (id, status) in [(Some(old), old_status), (new, new_status)] {
+            let Some(id) = id else { continue };
+            let Some(status) = status else {
+                self.keys.remove(id);
+                continue;
+            };
+            if let Some(known) = self.keys.get_mut(id) {
+                known.status = Some(status);
+            } else if let (true, Some(created)) = (Some(id) == new, rotation.reached(State::KeyCreated)) {
+                let known = Known {
+                    user_name: Some(rotation.plan.user_name.to_string()),
+                    user_arn: Some(rotation.plan.user_arn.clone()),
+                    status: Some(status),
+                    create_date: Some(created),
+                    last_used: None,
+                    last_used_known: false,
+                    asked_at: created,
+                };
+                self.keys.insert(id.clone(), known);
+            }
+        }
+    }
+
     /// Keeps an answer; a row without one keeps what was known before.
     fn remember(&mut self, key: &KeyReport, now: Timestamp) {
         if key.create_date.is_none() {

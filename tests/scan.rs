@@ -260,6 +260,27 @@ fn what_cannot_be_scanned_is_never_called_clean() {
     failed(&output, "no git on PATH");
 }
 
+/// `git restore --staged` acts on another index than the one of such a commit, so it would not help.
+#[test]
+fn a_commit_that_stages_by_itself_is_told_another_way_on() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.install_hook();
+    repository.write("README", key.ini());
+    for arguments in [
+        &["commit", "-a", "-m", "x"][..],
+        &["commit", "-m", "x", "--", "README"],
+    ] {
+        let output = repository.try_git(arguments);
+        let (_, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(
+            stderr.contains("leave the file out of the commit:\n  README\n"),
+            "{stderr}"
+        );
+        assert!(!stderr.contains("restore --staged"), "{stderr}");
+    }
+}
+
 #[test]
 fn the_hook_fails_closed_without_keyagent() {
     let repository = Repository::begun();

@@ -22,6 +22,7 @@ use crate::rotate::run::{self, Performer, Tools};
 use crate::rotate::state::{Rotation, State, Step};
 use crate::secret_store::{self, SecretStore, SecretStoreChoice};
 use crate::settings::{self, AllSettings, Settings};
+use crate::status::Memory;
 
 /// What every command that changes keys works with.
 pub struct Workplace {
@@ -123,6 +124,7 @@ impl Workplace {
         settings: &Settings,
         work: impl AsyncFnOnce(&mut Performer<'_, '_, Client, SystemClock>) -> T,
     ) -> T {
+        let before = self.journal.rotations().to_vec();
         let mut tools = Tools {
             clock: &SystemClock,
             store: self.store.as_ref(),
@@ -134,7 +136,21 @@ impl Workplace {
             authority,
             tools: &mut tools,
         };
-        work(&mut performer).await
+        let result = work(&mut performer).await;
+        self.remember(&before);
+        result
+    }
+
+    /// What `status --offline` is to say of the keys of the rotations that have changed.
+    fn remember(&self, before: &[Rotation]) {
+        let mut memory = Memory::load(&self.state_folder);
+        for rotation in self.journal.rotations() {
+            if !before.contains(rotation) {
+                memory.note(rotation);
+            }
+        }
+        // At worst the last answers are shown as they were; the next question mends that.
+        let _ = memory.save(&self.state_folder);
     }
 
     /// Says on stderr which rotations are interrupted, other than those that a command is about.

@@ -207,7 +207,10 @@ fn two_keys(
         "if nothing needs {id} any more, free its place:\naws iam delete-access-key --access-key-id {id} --profile {profile}"
     );
     let hint = match superseded {
-        Some(Verdict::TooEarly { until }) => format!(
+        Some(Verdict::TooEarly { by_undo: false, .. }) => format!(
+            "{id} was superseded by an undo; this deletes it now:\nkeyagent retire -p {profile} --now --yes"
+        ),
+        Some(Verdict::TooEarly { until, by_undo: true }) => format!(
             "{id} was superseded; until {} this takes it back:\n\
              keyagent undo -p {profile}\nand this deletes it now:\nkeyagent retire -p {profile} --now --yes",
             until.strftime("%Y-%m-%d")

@@ -22,6 +22,8 @@ pub enum Verdict {
     TooEarly {
         /// The end of its grace.
         until: Timestamp,
+        /// Whether `undo` can take it back: not what an undo has superseded.
+        by_undo: bool,
     },
     /// It stays.
     Keep(Kept),
@@ -95,7 +97,8 @@ pub async fn judge(
     };
     let until = grace_ends(since, grace_days);
     if now < until {
-        return Verdict::TooEarly { until };
+        let by_undo = rotation.state != State::Undone;
+        return Verdict::TooEarly { until, by_undo };
     }
     let Some(listed) = keys.iter().find(|key| key.access_key_id == *id) else {
         return Verdict::Gone;

@@ -51,6 +51,36 @@ fn an_undo_restores_every_byte() {
     scene.the_cli_is_let_in();
 }
 
+/// Without a question to AWS, `status --offline` must not tell to replace the key that an undo has just put back.
+#[test]
+fn what_is_known_offline_follows_a_rotation_and_its_undo() {
+    let scene = Scene::new();
+    scene.home.keyagent(&["status"]).exits(0);
+    let known = |id: &str| {
+        let report = scene
+            .home
+            .keyagent(&["status", "--offline", "--format", "json"])
+            .exits(0)
+            .json();
+        let keys = report["keys"].as_array().unwrap();
+        let key = keys.iter().find(|key| key["access_key_id"] == id);
+        key.map(|key| key["status"].clone())
+    };
+    scene.home.keyagent(ROTATE).exits(0);
+    let new = scene.new_key().unwrap();
+    assert_eq!(known(&new), Some(json!("Active")));
+    scene.home.keyagent(UNDO).exits(0);
+    assert_eq!(known(&scene.user.access_key_id), Some(json!("Active")));
+
+    // What an undo has superseded cannot be taken back by another one, so nobody is sent there.
+    let run = scene
+        .home
+        .keyagent(ROTATE)
+        .fails_with("cannot rotate", &new, "superseded by an undo");
+    assert!(run.stderr.contains("retire -p dev --now --yes"), "{}", run.stderr);
+    assert!(!run.stderr.contains("keyagent undo"), "{}", run.stderr);
+}
+
 #[test]
 fn what_cannot_be_undone_says_why() {
     let scene = Scene::new();

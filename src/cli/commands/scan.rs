@@ -118,7 +118,7 @@ pub(super) fn run_for_hook(work: &Work, environment: &Environment) -> Result<u8,
         }
         Work::Pushed(pushed) => {
             let scan = pushed.scan(scanner, here, environment)?;
-            tell::tell(&args, scan, Source::Commits, here, environment)
+            tell::tell(&args, scan, Source::Pushed, here, environment)
         }
     }
 }
@@ -149,6 +149,10 @@ fn tell_staged(
         // git runs hooks at the top, and says in GIT_PREFIX where the person was.
         is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),
         is_staged: &|path| paths.contains(path),
+        // `index.lock`, or `next-index-PID.lock`.
+        is_for_this_commit: environment
+            .get_path("GIT_INDEX_FILE")
+            .is_some_and(|index| index.extension().is_some_and(|end| end == "lock")),
     };
     tell::tell(args, scan, source, here, environment)
 }

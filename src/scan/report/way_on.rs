@@ -18,9 +18,13 @@ pub enum Source<'a> {
         is_at_top: bool,
         /// Whether a path is one of the index: what lies in a container has none.
         is_staged: &'a dyn Fn(&str) -> bool,
+        /// Whether git has staged for this commit alone: `git commit -a`, or with paths.
+        is_for_this_commit: bool,
     },
     /// Commits that are made already.
     Commits,
+    /// The same, on their way to a remote.
+    Pushed,
     /// Files and folders.
     Files,
     /// A stream, or a message.
@@ -35,8 +39,13 @@ pub fn way_on(settled: &Settled, source: Source<'_>) -> String {
             unstage,
             is_at_top,
             is_staged,
+            is_for_this_commit,
         } => {
-            lines.push("to go on, take the key out of the commit:".to_owned());
+            lines.push(if is_for_this_commit {
+                "to go on, take the key out of the file, or leave the file out of the commit:".to_owned()
+            } else {
+                "to go on, take the key out of the commit:".to_owned()
+            });
             let from_top = if is_at_top { "" } else { ":/" };
             let paths = each(
                 settled
@@ -48,13 +57,17 @@ pub fn way_on(settled: &Settled, source: Source<'_>) -> String {
                 // A colon at its start would be read as pathspec magic.
                 let from_top = if path.starts_with(':') { ":/" } else { from_top };
                 let word = shell_word(&format!("{from_top}{path}"));
-                lines.push(format!("  {unstage} -- {word}"));
+                lines.push(if is_for_this_commit {
+                    format!("  {}", shell_word(path))
+                } else {
+                    format!("  {unstage} -- {word}")
+                });
             }
             if paths.len() > NAMED {
                 lines.push(format!("  and so for {} more files", paths.len() - NAMED));
             }
         }
-        Source::Commits => {
+        Source::Commits | Source::Pushed => {
             let commits = each(
                 settled
                     .findings
@@ -66,6 +79,7 @@ pub fn way_on(settled: &Settled, source: Source<'_>) -> String {
                     let commit = commit.get(..12).unwrap_or(commit);
                     lines.push("to go on, take the key out of the commit, if it is yours alone:".to_owned());
                     lines.push(format!("  git rebase -i {commit}^"));
+                    lines.push("or, if it is the first one: git rebase -i --root".to_owned());
                 }
                 _ => {
                     lines.push("what a commit holds stays in its history: replace the keys first".to_owned())
@@ -96,10 +110,22 @@ pub fn way_on(settled: &Settled, source: Source<'_>) -> String {
         lines.push(format!("  keyagent rotate{}", named.concat()));
     }
     if settled.findings.iter().all(is_own_and_live) {
-        lines.push("nothing lets it pass but --allow-own".to_owned());
+        lines.push(match source {
+            Source::Staged { .. } | Source::Pushed => {
+                "a key in use passes no hook, whatever is allowed".to_owned()
+            }
+            Source::Commits | Source::Files | Source::Stream => {
+                "nothing lets it pass but --allow-own".to_owned()
+            }
+        });
     } else {
         let command = match source {
+            Source::Staged {
+                is_for_this_commit: true,
+                ..
+            } => "git add it, then\n  keyagent scan --staged --allow \"REASON\"",
             Source::Staged { .. } => "keyagent scan --staged --allow \"REASON\"",
+            Source::Pushed => "commit .keyagentallow after\n  keyagent scan --history --allow \"REASON\"",
             Source::Commits | Source::Files => "add --allow \"REASON\" to this command",
             Source::Stream => "",
         };
@@ -120,6 +146,7 @@ pub fn unread(settled: &Settled, source: Source<'_>) -> Option<Problem> {
     };
     let command = match source {
         Source::Staged { .. } => "keyagent scan --staged --allow \"REASON\"",
+        Source::Pushed => "keyagent scan --history --allow \"REASON\"",
         Source::Commits | Source::Files | Source::Stream => "add --allow \"REASON\" to this command",
     };
     Some(Problem::new(

@@ -100,7 +100,7 @@ impl Rules {
     fn of(scan: &Scan, source: Source<'_>, here: &Path, environment: &Environment) -> Result<Self, Problem> {
         let mut rules = Self::default();
         match source {
-            Source::Staged { .. } | Source::Commits | Source::Stream => {
+            Source::Staged { .. } | Source::Commits | Source::Pushed | Source::Stream => {
                 // The index is what is about to be committed; the work tree may say something that nobody will see.
                 let content = match Repository::open(here, environment) {
                     Ok(repository) => repository.file_at_top(FILE_NAME)?.unwrap_or_default(),
@@ -182,7 +182,7 @@ fn write(
     for (root, entries) in entries {
         let folder = match source {
             Source::Files => root,
-            Source::Staged { .. } | Source::Commits | Source::Stream => top_level()?,
+            Source::Staged { .. } | Source::Commits | Source::Pushed | Source::Stream => top_level()?,
         };
         let path = folder.join(FILE_NAME);
         let content = AllowFile::with(&read(&folder)?, &entries);
