@@ -143,12 +143,13 @@ impl Workplace {
 
     /// What `status --offline` is to say of the keys of the rotations that have changed.
     fn remember(&self, before: &[Rotation]) {
-        let mut memory = Memory::load(&self.state_folder);
-        for rotation in self.journal.rotations() {
-            if !before.contains(rotation) {
-                memory.note(rotation);
-            }
+        let rotations = self.journal.rotations().iter();
+        let mut changed = rotations.filter(|rotation| !before.contains(rotation)).peekable();
+        if changed.peek().is_none() {
+            return;
         }
+        let mut memory = Memory::load(&self.state_folder);
+        changed.for_each(|rotation| memory.note(rotation));
         // At worst the last answers are shown as they were; the next question mends that.
         let _ = memory.save(&self.state_folder);
     }
