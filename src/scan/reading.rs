@@ -12,8 +12,10 @@ use super::{Scanner, allow, fingerprint, unpack};
 use crate::access_key::AccessKeyId;
 
 mod place;
+mod window;
 
 use place::{Place, lines_around};
+use window::Window;
 
 /// How much is searched at a time; in unit tests less, as are the bounds below, so that every case is met in little time.
 pub(super) const WINDOW: usize = if cfg!(test) { 1 << 17 } else { 1 << 20 };
@@ -35,7 +37,7 @@ const DEEPEST: usize = 3;
 thread_local! {
     /// The windows of the contents before, for those to come: asking the system for memory takes longer than searching
     /// a small file, and what another processor wrote to is not at hand.
-    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static BUFFERS: RefCell<Vec<Window>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What is left of the bounds of one content.
@@ -179,7 +181,7 @@ impl Read for Tee<'_, '_, '_> {
 /// A stream's bytes, of which only a window is in memory.
 struct Chunks<'s> {
     pass: Pass<'s>,
-    buffer: Vec<u8>,
+    buffer: Window,
     filled: usize,
     /// How many bytes at the beginning have been searched already and are there for what follows.
     kept: usize,
@@ -191,9 +193,7 @@ impl<'s> Chunks<'s> {
     fn new(scanner: &'s Scanner, limits: Limits<'s>, encoding: Encoding) -> Self {
         Self {
             pass: Pass::new(scanner, limits, encoding),
-            buffer: BUFFERS
-                .with_borrow_mut(Vec::pop)
-                .unwrap_or_else(|| vec![0; WINDOW]),
+            buffer: BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(Window::new),
             filled: 0,
             kept: 0,
             is_at_end: false,
