@@ -193,7 +193,7 @@ impl<'s> Chunks<'s> {
     fn new(scanner: &'s Scanner, limits: Limits<'s>, encoding: Encoding) -> Self {
         Self {
             pass: Pass::new(scanner, limits, encoding),
-            buffer: BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(Window::new),
+            buffer: BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default(),
             filled: 0,
             kept: 0,
             is_at_end: false,
@@ -264,8 +264,7 @@ impl<'s> Chunks<'s> {
     fn finish(mut self) -> Content {
         self.pass
             .search(&self.buffer[..self.filled], self.kept..self.filled, None);
-        let buffer = std::mem::take(&mut self.buffer);
-        BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
+        BUFFERS.with_borrow_mut(|buffers| buffers.push(self.buffer));
         self.pass.found.bytes = self.bytes;
         self.pass.found
     }

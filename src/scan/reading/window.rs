@@ -10,14 +10,13 @@ use super::WINDOW;
 const ALIGNMENT: usize = 4096;
 
 /// [`WINDOW`] bytes that begin at a page.
-#[derive(Default)]
 pub(super) struct Window {
     memory: Vec<u8>,
     start: usize,
 }
 
-impl Window {
-    pub(super) fn new() -> Self {
+impl Default for Window {
+    fn default() -> Self {
         let memory = vec![0; WINDOW + ALIGNMENT];
         let start = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         Self { memory, start }
