@@ -148,9 +148,12 @@ pub(super) fn block(text: &[u8], token: &Token<'_>, shift: usize) -> Block {
     let is_in_line = |byte: u8| is_standard(byte) | (is_for_urls & ((byte == b'-') | (byte == b'_')));
     let mut characters = Cow::Borrowed(&text[start..start]);
     let mut lines = Vec::new();
-    let mut next = Some(start);
-    while let Some(at) = next {
-        let end = at + leading(&text[at..], is_in_line);
+    let mut next = Some(start..start + leading(&text[start..], is_in_line));
+    while let Some(line) = next {
+        let Range { start: at, mut end } = line;
+        if is_for_urls {
+            end += leading(&text[end..], is_in_line);
+        }
         lines.push((characters.len(), at));
         if lines.len() == 1 {
             characters = Cow::Borrowed(&text[at..end]);
@@ -172,8 +175,8 @@ pub(super) fn block(text: &[u8], token: &Token<'_>, shift: usize) -> Block {
     }
 }
 
-/// Where the next line of base64 begins, if nothing else stands on it.
-fn next_line(text: &[u8], end: usize) -> Option<usize> {
+/// The next line of base64, if nothing else stands on it.
+fn next_line(text: &[u8], end: usize) -> Option<Range<usize>> {
     let rest = &text[end..text.len().min(end + 128)];
     let is_trail = |byte: &&u8| matches!(byte, b'\r' | b' ' | b'\t' | b'"' | b'\'' | b',' | b'+');
     let mut at = rest.iter().take_while(is_trail).count();
@@ -187,12 +190,12 @@ fn next_line(text: &[u8], end: usize) -> Option<usize> {
     let is_lead = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'#' | b'*' | b'>');
     at += rest[at..].iter().take_while(is_lead).count();
     let start = end + at;
-    let line = leading(&text[start..], is_standard);
+    let line = start..start + leading(&text[start..], is_standard);
     let is_alone = matches!(
-        text.get(start + line),
+        text.get(line.end),
         None | Some(b'=' | b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b' ' | b',')
     );
-    (line > 0 && is_alone).then_some(start)
+    (!line.is_empty() && is_alone).then_some(line)
 }
 
 #[cfg(test)]

@@ -130,11 +130,7 @@ fn long(text: &[u8], at: usize, done: &mut usize, visit: &mut impl FnMut(Spot)) 
         return;
     }
     let behind = leading(&text[at..], is_in_run);
-    let before = text[*done..at]
-        .iter()
-        .rev()
-        .take_while(|byte| is_in_run(**byte))
-        .count();
+    let before = trailing(&text[*done..at], is_in_run);
     let run = at - before..at + behind;
     *done = run.end;
     if run.len() >= LONG {
@@ -145,17 +141,42 @@ fn long(text: &[u8], at: usize, done: &mut usize, visit: &mut impl FnMut(Spot)) 
 /// How many bytes of a kind a text begins with.
 #[inline(always)]
 pub(super) fn leading(text: &[u8], is_of_kind: impl Fn(u8) -> bool + Copy) -> usize {
-    let (blocks, _) = text.as_chunks::<ASKED>();
-    let whole = ASKED * blocks.iter().take_while(|block| all(block, is_of_kind)).count();
-    let rest = text[whole..].iter();
-    whole + rest.take_while(|byte| is_of_kind(**byte)).count()
+    let (blocks, rest) = text.as_chunks::<ASKED>();
+    for (number, block) in blocks.iter().enumerate() {
+        let mask = mask(block, is_of_kind);
+        if mask != u128::MAX {
+            return number * ASKED + mask.trailing_ones() as usize / 8;
+        }
+    }
+    let rest = rest.iter().take_while(|byte| is_of_kind(**byte));
+    blocks.len() * ASKED + rest.count()
 }
 
-/// Whether all bytes are of a kind. The compiler asks them all at once, if the kind is told without a branch.
+/// How many bytes of a kind a text ends with.
+#[inline(always)]
+pub(super) fn trailing(text: &[u8], is_of_kind: impl Fn(u8) -> bool + Copy) -> usize {
+    let (rest, blocks) = text.as_rchunks::<ASKED>();
+    for (number, block) in blocks.iter().rev().enumerate() {
+        let mask = mask(block, is_of_kind);
+        if mask != u128::MAX {
+            return number * ASKED + mask.leading_ones() as usize / 8;
+        }
+    }
+    let rest = rest.iter().rev().take_while(|byte| is_of_kind(**byte));
+    blocks.len() * ASKED + rest.count()
+}
+
+/// Whether all bytes are of a kind.
 #[inline(always)]
 fn all(bytes: &[u8; ASKED], is_of_kind: impl Fn(u8) -> bool) -> bool {
-    let mask = bytes.map(|byte| if is_of_kind(byte) { u8::MAX } else { 0 });
-    u128::from_ne_bytes(mask) == u128::MAX
+    mask(bytes, is_of_kind) == u128::MAX
+}
+
+/// All bits of each byte that is of a kind, from the lowest on. The compiler asks all bytes at once, if the kind is told
+/// without a branch.
+#[inline(always)]
+fn mask(bytes: &[u8; ASKED], is_of_kind: impl Fn(u8) -> bool) -> u128 {
+    u128::from_le_bytes(bytes.map(|byte| if is_of_kind(byte) { u8::MAX } else { 0 }))
 }
 
 /// Whether a byte can be in a run: base64's alphabets, and what begins an escape.
@@ -217,6 +238,8 @@ mod tests {
             for behind in [&b""[..], b" ", b" aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
                 let text = [&b"a".repeat(length), behind].concat();
                 assert_eq!(leading(&text, is_in_run), length);
+                let mirrored: Vec<u8> = text.iter().rev().copied().collect();
+                assert_eq!(trailing(&mirrored, is_in_run), length);
             }
         }
     }
