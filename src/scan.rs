@@ -84,6 +84,8 @@ pub struct Scan {
     pub findings: Vec<Finding>,
     /// What could not be looked into, and is not to be taken for clean.
     pub unread: Vec<Unread>,
+    /// How many objects hold a key that no reference reaches, and none was asked for: counted, and not told.
+    pub unreached: usize,
     groups: usize,
 }
 
@@ -110,7 +112,11 @@ impl From<Error> for Problem {
             Error::Read { path, source } => Self::new(
                 format!("cannot scan {}", report::shown(&path.to_string_lossy())),
                 source.to_string(),
-                "make it readable, or scan other paths: keyagent scan PATH",
+                if source.kind() == io::ErrorKind::NotFound {
+                    "name a file or folder that is there: keyagent scan PATH"
+                } else {
+                    "make it readable, or scan other paths: keyagent scan PATH"
+                },
             ),
         }
     }

@@ -37,6 +37,24 @@ fn a_marker_with_a_reason_lets_a_key_pass_and_is_counted() {
 }
 
 #[test]
+fn an_entry_that_is_not_staged_is_named() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", format!("aws_access_key_id = {}\n", key.id));
+    let (_, stderr) = texts(&scan(&repository, &["--staged", "--allow", "made up"]));
+    assert!(stderr.contains("it counts when it is staged"), "{stderr}");
+    let (_, stderr) = texts(&scan(&repository, &["--staged"]));
+    let command = "git add -- :/.keyagentallow";
+    assert!(stderr.contains(command), "{stderr}");
+    repository.git(&["add", "--", ":/.keyagentallow"]);
+    passes(&repository, &["--staged"], ": no keys, 1 allowed");
+    passes(
+        &repository,
+        &["--staged", "--allow", "again"],
+        "there is nothing to allow",
+    );
+}
+
+#[test]
 fn a_marker_without_a_reason_allows_nothing_and_is_named() {
     let (repository, key) = (Repository::begun(), Key::random());
     repository.stage("a", format!("aws_access_key_id = {} # keyagent:allow\n", key.id));

@@ -324,3 +324,27 @@ fn one_missing_object_of_a_pack_is_an_error() {
     .unwrap();
     assert_eq!(history(&repository).status.code(), Some(1));
 }
+
+#[test]
+fn a_key_that_is_only_staged_is_spoken_of_and_found_among_all_objects() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", key.ini());
+    let (stdout, stderr) = texts(
+        &repository
+            .command(KEYAGENT)
+            .args(["scan", "--history"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(stdout, "");
+    let command = "keyagent scan --history --all-objects";
+    assert!(
+        stderr.contains("one object in no commit") && stderr.contains(command),
+        "{stderr}"
+    );
+    let mut words = command.split(' ');
+    assert_eq!(words.next(), Some("keyagent"));
+    let output = repository.command(KEYAGENT).args(words).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(texts(&output).0.contains(&key.id));
+}

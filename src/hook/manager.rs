@@ -40,6 +40,8 @@ pub struct Addition {
     pub file: PathBuf,
     /// What to add, with a newline at the end.
     pub lines: String,
+    /// Whether they belong before all else in the file.
+    pub go_first: bool,
     /// Whether the file says so already.
     pub is_there: bool,
 }
@@ -139,6 +141,8 @@ fn shell_manager(kind: Kind, top: &Path, folder: &Path) -> Manager {
                 is_there: says(&file, &format!("keyagent hook run {}", hook.as_str())),
                 file: shown(top, &file),
                 lines: shell_line(hook) + "\n",
+                // What comes before would take from it what git says is pushed.
+                go_first: hook == Hook::PrePush,
             }
         })
         .collect();
@@ -158,12 +162,14 @@ fn lefthook_manager(top: &Path, file: &Path) -> Manager {
             is_there: says(&script, &format!("keyagent hook run {}", hook.as_str())),
             file: shown(top, &script),
             lines: format!("exec keyagent hook run {} \"$@\"\n", hook.as_str()),
+            go_first: false,
         }
     });
     let mut additions = vec![Addition {
         is_there: says(file, "keyagent.sh"),
         file: shown(top, file),
         lines: LEFTHOOK_LINES.to_owned(),
+        go_first: false,
     }];
     additions.extend(scripts);
     Manager {
@@ -191,6 +197,7 @@ fn pre_commit_manager(places: &Places, top: &Path, file: &Path) -> Manager {
             is_there: says(file, "id: keyagent"),
             file: shown(top, file),
             lines,
+            go_first: false,
         }],
         leaves: [Hook::ApplypatchMsg, Hook::PreApplypatch, Hook::PrePush]
             .into_iter()

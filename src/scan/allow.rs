@@ -58,6 +58,8 @@ pub struct Settled {
     pub unread: Vec<Unread>,
     /// How many findings and unread contents were let pass.
     pub allowed: usize,
+    /// As in [`Scan`].
+    pub unreached: usize,
 }
 
 impl Settled {
@@ -105,6 +107,7 @@ pub fn settle<'a>(
         allowed: before - findings.len() - unread.len(),
         findings,
         unread,
+        unreached: scan.unreached,
     }
 }
 

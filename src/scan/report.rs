@@ -68,6 +68,15 @@ pub fn summary(settled: &Settled) -> String {
     if !settled.unread.is_empty() {
         text.push_str(&format!(", {} not looked into", settled.unread.len()));
     }
+    if settled.unreached > 0 {
+        let (objects, hold) = match settled.unreached {
+            1 => ("one object", "holds"),
+            _ => ("some objects", "hold"),
+        };
+        text.push_str(&format!(
+            "\n{objects} in no commit, as what is only staged, {hold} a key too; to see it:\n  keyagent scan --history --all-objects"
+        ));
+    }
     text
 }
 

@@ -44,13 +44,21 @@ impl Managed {
             run.stderr
         );
         let mut file = PathBuf::new();
+        let mut goes_first = false;
         for line in run.stdout.lines().filter(|line| !line.ends_with(" installed")) {
-            if let Some(name) = line.strip_prefix("# ") {
+            if let Some((name, place)) = line.strip_prefix("# ").and_then(|line| line.split_once(", ")) {
                 file = self.repository.path.join(name);
+                goes_first = place == "as its first command";
+                assert!(goes_first || place == "at the end", "{line}");
             } else {
                 let before = fs::read_to_string(&file).unwrap_or_default();
                 fs::create_dir_all(file.parent().unwrap()).unwrap();
-                fs::write(&file, format!("{before}{line}\n")).unwrap();
+                let both = if goes_first {
+                    format!("{line}\n{before}")
+                } else {
+                    format!("{before}{line}\n")
+                };
+                fs::write(&file, both).unwrap();
             }
         }
         let run = Run::of(&self.try_run("keyagent", &["hook", "install"])).exits(0);
@@ -109,6 +117,8 @@ fn husky() {
     let Some(tools) = tools::node() else { return };
     let managed = Managed::new(&tools);
     managed.run("husky", &[]);
+    // As a hook of git-lfs would, it takes what git says is pushed.
+    managed.repository.write(".husky/pre-push", "cat >/dev/null\n");
     managed.add_the_lines("husky");
     managed.stops_keys();
     // Its files are what they were.

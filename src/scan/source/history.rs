@@ -148,7 +148,10 @@ impl Origins<'_> {
         for ((oid, kind), content) in holding {
             let place = places.get(&oid).map(|place| place.to_string_lossy());
             let path = match (kind, place, self.reach) {
-                (_, None, Reach::References) => continue,
+                (_, None, Reach::References) => {
+                    scan.unreached += 1;
+                    continue;
+                }
                 (Kind::Tag, Some(name), _) => format!("<tag {name}>"),
                 (Kind::Tag, None, Reach::AllObjects) => format!("<tag {oid}>"),
                 (Kind::Commit, _, _) => format!("<commit {oid}>"),

@@ -178,20 +178,28 @@ fn tell_what_to_add(manager: &Manager) -> u8 {
         return exit_code::OK;
     }
     ui::note(&format!(
-        "{name} looks after the hooks here; add this to its files, at the end:"
+        "{name} looks after the hooks here; add this to its files:"
     ));
     for addition in manager.additions.iter().filter(|addition| !addition.is_there) {
         // As it is to stand there, under a comment that names the file.
-        ui::out(&format!("# {}\n{}", addition.file.display(), addition.lines));
+        let place = if addition.go_first {
+            "as its first command"
+        } else {
+            "at the end"
+        };
+        ui::out(&format!(
+            "# {}, {place}\n{}",
+            addition.file.display(),
+            addition.lines
+        ));
     }
     ui::note("then see whether it works: keyagent hook status");
     exit_code::FOUND
 }
 
 fn tell_what_to_add_to(hooks: &[&Planned]) -> u8 {
-    ui::note(
-        "these hooks ask for their own name and cannot be renamed, so nothing is installed; add to each, at the end:",
-    );
+    ui::note("these hooks ask for their own name and cannot be renamed, so nothing is installed;");
+    ui::note("add this to each, at the end, but to pre-push as its first command:");
     for planned in hooks {
         ui::out(&format!(
             "# {}\nkeyagent hook run {} \"$@\" || exit\n",

@@ -98,7 +98,11 @@ pub(super) fn status(environment: &Environment, is_global: bool, format: Format)
             ui::out(&text);
             if !trial.is_blocked() {
                 let option = if is_global { " --global" } else { "" };
-                ui::note(&format!("to put it right: keyagent hook install{option}"));
+                let what = match manager {
+                    Some(_) => "for the lines to add",
+                    None => "to put it right",
+                };
+                ui::note(&format!("{what}: keyagent hook install{option}"));
             }
         }
         Format::Json => {

@@ -74,10 +74,18 @@ pub(super) fn tell(
         Format::Sarif => ui::out(&document(report::sarif(&settled))?),
         Format::Github => ui::out(&report::github(&settled)),
     }
+    if args.allow.is_some() && written.is_empty() && settled.is_clean() {
+        ui::note("there is nothing to allow, so nothing was written");
+    }
     for line in written {
         ui::note(&line);
     }
     ui::note(&report::summary(&settled));
+    if rules.has_unstaged && !settled.is_clean() {
+        ui::note(&format!(
+            "{FILE_NAME} says something else than is staged; it counts with: git add -- :/{FILE_NAME}"
+        ));
+    }
     if !settled.findings.is_empty() {
         if args.format == Format::Text {
             ui::note(&report::way_on(&settled, source));
@@ -94,6 +102,8 @@ struct Rules {
     files: BTreeMap<PathBuf, AllowFile>,
     places: BTreeMap<String, (PathBuf, String)>,
     none: AllowFile,
+    /// Whether the work tree has another one than the index.
+    has_unstaged: bool,
 }
 
 impl Rules {
@@ -109,6 +119,11 @@ impl Rules {
                     Err(error) => return Err(error.into()),
                 };
                 rules.files.insert(PathBuf::new(), AllowFile::parse(&content)?);
+                if matches!(source, Source::Staged { .. })
+                    && let Ok(top) = Repository::open(here, environment).and_then(|it| it.top_level())
+                {
+                    rules.has_unstaged = read(&top)?.as_bytes() != content;
+                }
             }
             Source::Files => {
                 let paths = scan.findings.iter().map(|finding| &finding.path);
