@@ -15,8 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::access_key::AccessKeyId;
 
+pub mod assessment;
 pub mod benchmark;
+pub mod credential_report;
 pub mod document;
+pub mod exemptions;
+pub mod output;
+pub mod rules;
+pub mod user;
 
 pub use benchmark::Benchmark;
 pub use document::{Document, NotEvaluated, SCHEMA, Summary};
