@@ -1,19 +1,25 @@
 //! `keyagent audit`: a whole account's keys and passwords against the CIS rules.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::super::{exit_code, ui};
-use crate::audit::Benchmark;
+use super::super::rotations::runtime;
+use super::super::{exit_code, profiles, ui};
 use crate::audit::assessment::{Assessment, Tally};
 use crate::audit::credential_report::{CredentialReport, ReportError};
 use crate::audit::exemptions::Exemptions;
+use crate::audit::live::{self, NoReport};
 use crate::audit::output::{Json, Ndjson, Output, Separated};
 use crate::audit::rules::Judge;
+use crate::audit::{Benchmark, Outcome, key_ids};
+use crate::aws::{self, Client, Connections};
 use crate::clock::{Clock, SystemClock};
+use crate::credentials::profile::Holds;
+use crate::iam::{self, Iam as _};
 use crate::policy::days_since;
 use crate::problem::{Problem, quoted, word};
 use crate::process::Environment;
@@ -25,6 +31,18 @@ use table::Table;
 /// Check a whole account's keys and passwords against the CIS rules
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Profile whose key asks AWS; without it AWS_PROFILE, then default
+    #[arg(short, long, value_name = "PROFILE", conflicts_with = "report")]
+    profile: Option<String>,
+    /// Whose key IDs to look up, with one call a user: a credential report names none
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHOSE",
+        conflicts_with = "report"
+    )]
+    key_ids: KeyIds,
     /// Evaluate a saved credential report instead of asking AWS; `-` reads standard input
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -46,6 +64,17 @@ pub struct Args {
     /// How to write the result
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum KeyIds {
+    /// Every user's
+    All,
+    /// Those of users with a failure
+    #[default]
+    Failing,
+    /// Nobody's
+    None,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -72,7 +101,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 /// # Errors
 ///
 /// When nothing can be evaluated, or the result cannot be written.
-pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let exemptions = args
         .exempt
         .as_deref()
@@ -93,13 +122,7 @@ pub fn run(args: &Args, _environment: &Environment) -> Result<u8, Problem> {
     let mut output = output(args.format);
     let tally = match &args.report {
         Some(path) => saved(path, args, &judge, output.as_mut())?,
-        None => {
-            return Err(Problem::new(
-                "cannot audit",
-                "no report is given",
-                "--report FILE.csv",
-            ));
-        }
+        None => asked(args, environment, &judge, output.as_mut())?,
     };
     for missing in &tally.not_evaluated {
         ui::problem(&missing.problem);
@@ -154,6 +177,149 @@ fn saved(path: &Path, args: &Args, judge: &Judge, output: &mut dyn Output) -> Re
         ));
     }
     Ok(tally)
+}
+
+/// Asks AWS for the account's report, and for what it does not say.
+fn asked(
+    args: &Args,
+    environment: &Environment,
+    judge: &Judge,
+    output: &mut dyn Output,
+) -> Result<Tally, Problem> {
+    let loaded = profiles::load(environment)?;
+    let typed: Vec<String> = args.profile.iter().cloned().collect();
+    let names = profiles::chosen(&typed, environment);
+    let profile = profiles::named(&loaded, &names)?[0];
+    let name = &profile.name;
+    let Holds::LongTermKey { access_key, .. } = &profile.holds else {
+        let why = match &profile.holds {
+            Holds::NoLongTermKey(why) => why.clone(),
+            Holds::LongTermKey { .. } => String::new(),
+        };
+        return Err(Problem::new(
+            format!("cannot audit with profile {name}"),
+            why,
+            "keyagent audit -p PROFILE",
+        ));
+    };
+    if judge.exemptions.names_keys() && args.key_ids == KeyIds::None {
+        return Err(Problem::new(
+            "cannot tell which keys are exempt",
+            "the exemptions name keys, and --key-ids none looks up no key",
+            "--key-ids failing",
+        ));
+    }
+    let runtime = runtime()?;
+    let live = runtime.block_on(async {
+        let settings = aws::Settings::load(&Connections::new(environment), Some(name))
+            .await
+            .map_err(|error| {
+                Problem::new(
+                    "cannot connect to AWS",
+                    error.to_string(),
+                    "check AWS_CA_BUNDLE, or ca_bundle in the config file",
+                )
+            })?;
+        let iam = Client::new(&settings.patient(), access_key);
+        fetch(&iam, args.key_ids, judge, name).await
+    });
+    runtime.shutdown_background();
+    let Live {
+        account_id,
+        report,
+        keys,
+    } = live?;
+    let what = format!("the report of account {account_id}");
+    let mut rows =
+        CredentialReport::open(&report.content[..]).map_err(|error| unusable_answer(&what, &error))?;
+    let mut assessment = Assessment::new(judge, output, Some(account_id), Some(report.generated_at));
+    if let Some(problem) = not_looked_up(&keys, name) {
+        assessment.not_evaluated("key IDs".into(), problem);
+    }
+    assessment
+        .report(&what, &mut rows, |user| {
+            if let Some(Ok(listed)) = keys.get(user.name) {
+                key_ids::apply(user, listed);
+            }
+        })
+        .map_err(|error| unwritable(&error))?;
+    assessment.finish().map_err(|error| unwritable(&error))
+}
+
+/// What AWS said.
+struct Live {
+    account_id: String,
+    report: iam::CredentialReport,
+    keys: Keys,
+}
+
+type Keys = HashMap<String, Result<Vec<iam::AccessKeyMetadata>, iam::Error>>;
+
+async fn fetch(iam: &Client, key_ids: KeyIds, judge: &Judge, profile: &str) -> Result<Live, Problem> {
+    let fail = |error: &iam::Error| audit_policy(error.problem("cannot audit the account", profile));
+    let identity = iam.get_caller_identity().await.map_err(|error| fail(&error))?;
+    let report = live::credential_report(iam).await.map_err(|error| match error {
+        NoReport::Iam(error) => fail(&error),
+        NoReport::TookTooLong => Problem::new(
+            "cannot audit the account",
+            error.to_string(),
+            "try again in a minute: AWS goes on with it",
+        ),
+    })?;
+    let mut names = Vec::new();
+    let what = format!("the report of account {}", identity.account_id);
+    let mut rows =
+        CredentialReport::open(&report.content[..]).map_err(|error| unusable_answer(&what, &error))?;
+    while let Some(row) = rows.next_row() {
+        // What cannot be read is told when it is judged.
+        let Ok(row) = row else { continue };
+        if row.user.is_root {
+            continue;
+        }
+        let mut is_wanted = key_ids == KeyIds::All;
+        judge.verdicts(&row.user, |verdict| is_wanted |= verdict.outcome == Outcome::Fail);
+        if is_wanted && key_ids != KeyIds::None {
+            names.push(row.user.name.to_owned());
+        }
+    }
+    Ok(Live {
+        account_id: identity.account_id,
+        keys: live::keys_of(iam, names).await,
+        report,
+    })
+}
+
+/// One problem for all users whose keys AWS did not list; the first reason stands for all.
+fn not_looked_up(keys: &Keys, profile: &str) -> Option<Problem> {
+    let failed: BTreeMap<&String, &iam::Error> = keys
+        .iter()
+        .filter_map(|(name, keys)| Some((name, keys.as_ref().err()?)))
+        .collect();
+    let (name, error) = failed.first_key_value()?;
+    let what = format!(
+        "cannot look up the key IDs of {} of {} users, {} among them",
+        failed.len(),
+        keys.len(),
+        name
+    );
+    let problem = audit_policy(error.problem(what, profile));
+    Some(problem)
+}
+
+/// The hints of the other commands speak of one's own user.
+fn audit_policy(mut problem: Problem) -> Problem {
+    if problem.hint.ends_with("keyagent policy self") {
+        problem.hint = "ask for what the audit needs: keyagent policy audit".into();
+    }
+    problem
+}
+
+fn unusable_answer(what: &str, error: &ReportError) -> Problem {
+    Problem::new(
+        format!("cannot evaluate {what}"),
+        error.to_string(),
+        "try again in a minute",
+    )
 }
 
 fn unusable(name: &str, error: &ReportError) -> Problem {

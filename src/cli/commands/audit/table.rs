@@ -167,7 +167,7 @@ impl<W: Write> Output for Table<W> {
 
 fn counts(tail: &Tail<'_>) -> String {
     let mut text = format!(
-        "\n{DIM}  {:18} {:>9} {:>9} {:>9} {:>9}  CONTROLS{DIM:#}\n",
+        "\n{DIM}  {:18} {:>8} {:>8} {:>8} {:>8}  CONTROLS{DIM:#}\n",
         "RULE", "FAIL", "EXEMPT", "UNKNOWN", "PASS"
     );
     for (index, rule) in Rule::ALL.into_iter().enumerate() {
@@ -176,7 +176,7 @@ fn counts(tail: &Tail<'_>) -> String {
         }
         let count = tail.tally.rules[index];
         text.push_str(&format!(
-            "  {:18} {:>9} {:>9} {:>9} {:>9}  {}\n",
+            "  {:18} {:>8} {:>8} {:>8} {:>8}  {}\n",
             rule.name(),
             count.fail,
             count.exempt,
