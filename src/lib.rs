@@ -43,6 +43,8 @@ pub mod hook;
 #[cfg(feature = "aws")]
 pub mod iam;
 #[cfg(feature = "aws")]
+pub mod journal;
+#[cfg(feature = "aws")]
 pub mod policy;
 pub mod problem;
 pub mod process;
