@@ -30,6 +30,8 @@ pub mod access_key;
 #[cfg(feature = "desktop")]
 pub mod agent;
 #[cfg(feature = "aws")]
+pub mod audit;
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod cli;
 pub mod clock;

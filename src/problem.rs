@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What failed, why, and what to type next.
 ///
 /// The words are fragments in lower case without a final period. None of them may hold a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// What could not be done: `cannot rotate profile dev`.
     pub error: String,
