@@ -51,6 +51,8 @@ pub mod policy;
 pub mod problem;
 pub mod process;
 #[cfg(feature = "aws")]
+pub mod remediate;
+#[cfg(feature = "aws")]
 pub mod rotate;
 pub mod scan;
 #[cfg(feature = "aws")]

@@ -2,6 +2,14 @@
 
 #[cfg(feature = "desktop")]
 pub mod agent;
+#[cfg(feature = "aws")]
+pub mod delete;
+#[cfg(feature = "aws")]
+pub mod disable;
+#[cfg(feature = "aws")]
+pub mod enable;
+#[cfg(feature = "aws")]
+pub mod from_audit;
 pub mod hook;
 #[cfg(feature = "aws")]
 pub mod policy;
