@@ -11,6 +11,8 @@ pub mod exit_code;
 #[cfg(feature = "aws")]
 pub mod profiles;
 #[cfg(feature = "aws")]
+pub mod remediation;
+#[cfg(feature = "aws")]
 pub mod rotations;
 pub mod ui;
 
@@ -43,6 +45,12 @@ enum Command {
     Recover(commands::recover::Args),
     #[cfg(feature = "aws")]
     Retire(commands::retire::Args),
+    #[cfg(feature = "aws")]
+    Disable(commands::disable::Args),
+    #[cfg(feature = "aws")]
+    Enable(commands::enable::Args),
+    #[cfg(feature = "aws")]
+    Delete(commands::delete::Args),
     #[cfg(feature = "desktop")]
     Agent(commands::agent::Args),
     #[cfg(feature = "aws")]
@@ -94,6 +102,12 @@ pub fn main() -> ExitCode {
         Command::Recover(args) => commands::recover::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Retire(args) => commands::retire::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Disable(args) => commands::disable::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Enable(args) => commands::enable::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Delete(args) => commands::delete::run(&args, &environment),
         #[cfg(feature = "desktop")]
         Command::Agent(args) => commands::agent::run(&args, &environment),
         #[cfg(feature = "aws")]

@@ -100,6 +100,18 @@ pub struct LastUsed {
     pub region: String,
 }
 
+impl LastUsed {
+    /// When, with which service and where.
+    pub fn told(&self) -> String {
+        format!(
+            "{} with {} in {}",
+            self.date.strftime("%Y-%m-%d %H:%M UTC"),
+            self.service,
+            self.region
+        )
+    }
+}
+
 /// A key that AWS has just made. The secret is never shown again.
 #[derive(Clone, Debug)]
 pub struct CreatedAccessKey {

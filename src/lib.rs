@@ -45,9 +45,13 @@ pub mod hook;
 #[cfg(feature = "aws")]
 pub mod iam;
 #[cfg(feature = "aws")]
+pub mod journal;
+#[cfg(feature = "aws")]
 pub mod policy;
 pub mod problem;
 pub mod process;
+#[cfg(feature = "aws")]
+pub mod remediate;
 #[cfg(feature = "aws")]
 pub mod rotate;
 pub mod scan;

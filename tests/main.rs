@@ -25,6 +25,8 @@ mod network;
 mod own_keys;
 #[cfg(feature = "aws")]
 mod readers;
+#[cfg(feature = "aws")]
+mod remediate;
 mod report;
 #[cfg(feature = "aws")]
 mod rotate;

@@ -4,6 +4,13 @@
 pub mod agent;
 #[cfg(feature = "aws")]
 pub mod audit;
+pub mod delete;
+#[cfg(feature = "aws")]
+pub mod disable;
+#[cfg(feature = "aws")]
+pub mod enable;
+#[cfg(feature = "aws")]
+pub mod from_audit;
 pub mod hook;
 #[cfg(feature = "aws")]
 pub mod policy;

@@ -1,4 +1,4 @@
-//! The least IAM policy for each job, as JSON. Grants nothing on other users than the signing one.
+//! The least IAM policy for each job, as JSON. What developers need grants nothing on other users than the signing one.
 
 use serde_json::{Value, json};
 
@@ -9,6 +9,8 @@ pub enum Job {
     Own,
     /// The same, only with MFA.
     OwnWithMfa,
+    /// `disable`, `enable` and `delete` with the keys of others.
+    Remediate,
 }
 
 /// The actions on one's own user that rotation needs; each is used by a command, see docs/rotation.md.
@@ -20,8 +22,16 @@ const OWN_KEYS: [&str; 5] = [
     "iam:UpdateAccessKey",
 ];
 
+/// The actions on others' keys that remediation needs; see docs/remediation.md.
+const KEYS_OF_OTHERS: [&str; 4] = [
+    "iam:DeleteAccessKey",
+    "iam:GetAccessKeyLastUsed",
+    "iam:ListAccessKeys",
+    "iam:UpdateAccessKey",
+];
+
 /// The policy document. `partition` is `aws`, `aws-cn` or `aws-us-gov`; `user_path` begins and ends with `/`, and
-/// is the path of the users it is attached to (`user/eng/alice` has the path `/eng/`).
+/// is the path of the users it is about (`user/eng/alice` has the path `/eng/`).
 pub fn document(job: Job, partition: &str, user_path: &str) -> Value {
     let own_user = format!("arn:{partition}:iam::*:user{user_path}${{aws:username}}");
     let keys = json!({
@@ -43,6 +53,12 @@ pub fn document(job: Job, partition: &str, user_path: &str) -> Value {
             });
             vec![keys, device]
         }
+        Job::Remediate => vec![json!({
+            "Sid": "RemediateAccessKeys",
+            "Effect": "Allow",
+            "Action": KEYS_OF_OTHERS,
+            "Resource": format!("arn:{partition}:iam::*:user{user_path}*"),
+        })],
     };
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
@@ -58,6 +74,10 @@ mod tests {
             (
                 Job::OwnWithMfa,
                 include_str!("../../packaging/iam-policies/self-mfa.json"),
+            ),
+            (
+                Job::Remediate,
+                include_str!("../../packaging/iam-policies/remediate.json"),
             ),
         ] {
             let packaged: Value = serde_json::from_str(packaged).unwrap();

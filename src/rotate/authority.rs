@@ -3,7 +3,7 @@
 
 use super::error::Error;
 use crate::access_key::AccessKey;
-use crate::iam::{AccessKeyMetadata, ErrorKind, Iam, UserName};
+use crate::iam::{self, AccessKeyMetadata, ErrorKind, Iam, UserName};
 
 /// What signs.
 #[derive(Clone, Debug)]
@@ -40,27 +40,44 @@ pub struct Mfa<'a> {
 
 /// Lists the user's keys with the key that `iam` signs with, or in a session where that is refused.
 ///
+/// # Errors
+///
+/// See [`signer`].
+pub async fn authorize<I: Iam>(
+    iam: &I,
+    user_name: &UserName,
+    mfa: &mut Mfa<'_>,
+) -> Result<(Authority<I>, Vec<AccessKeyMetadata>), Error> {
+    signer(iam, user_name, mfa, async |iam| {
+        iam.list_access_keys(Some(user_name)).await
+    })
+    .await
+}
+
+/// Makes a first call with the key of `user_name`, which `iam` signs with, or in a session where that is refused.
+///
 /// A session is opened at once when a code was given, or a device is named and somebody can be asked; otherwise
 /// only after a refusal.
 ///
 /// # Errors
 ///
 /// AWS's refusals; [`Error::MfaNeeded`], [`Error::OnlyFido`].
-pub async fn authorize<I: Iam>(
+pub async fn signer<I: Iam, T>(
     iam: &I,
     user_name: &UserName,
     mfa: &mut Mfa<'_>,
-) -> Result<(Authority<I>, Vec<AccessKeyMetadata>), Error> {
+    call: impl AsyncFn(&I) -> Result<T, iam::Error>,
+) -> Result<(Authority<I>, T), Error> {
     let at_once = mfa.code.is_some() || (mfa.serial_number.is_some() && mfa.ask.is_some());
     let mut refusal = None;
     if !at_once {
-        match iam.list_access_keys(Some(user_name)).await {
-            Ok(keys) => {
+        match call(iam).await {
+            Ok(answer) => {
                 let authority = Authority {
                     iam: iam.clone(),
                     mfa_serial: None,
                 };
-                return Ok((authority, keys));
+                return Ok((authority, answer));
             }
             Err(error) if matches!(error.kind, ErrorKind::AccessDenied { .. }) => {
                 refusal = Some(Error::Iam(error));
@@ -74,12 +91,12 @@ pub async fn authorize<I: Iam>(
         None => device(iam, user_name, refusal).await?,
     };
     let session = open_session(iam, &serial, mfa).await?;
-    let keys = session.list_access_keys(Some(user_name)).await?;
+    let answer = call(&session).await?;
     let authority = Authority {
         iam: session,
         mfa_serial: Some(serial),
     };
-    Ok((authority, keys))
+    Ok((authority, answer))
 }
 
 /// The user's first device that shows codes. Without one, `refusal` tells what went wrong in the first place.

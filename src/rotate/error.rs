@@ -217,21 +217,11 @@ fn two_keys(
         ),
         Some(Verdict::Keep(Kept::UsedSince(used))) => format!(
             "{id} was superseded by keyagent, but something has used it since: {}\n{by_hand}",
-            used_with(used)
+            used.told()
         ),
         Some(Verdict::Delete | Verdict::Gone | Verdict::Keep(_)) | None => by_hand,
     };
     Problem::new(what, cause, hint)
-}
-
-/// When, with which service and where.
-pub(super) fn used_with(used: &LastUsed) -> String {
-    format!(
-        "{} with {} in {}",
-        used.date.strftime("%Y-%m-%d %H:%M UTC"),
-        used.service,
-        used.region
-    )
 }
 
 fn use_of(key: &KeyInUse) -> String {
@@ -242,7 +232,7 @@ fn use_of(key: &KeyInUse) -> String {
     match &key.last_used {
         Err(_) => format!("{status}, last use unknown"),
         Ok(None) => format!("{status}, no use recorded"),
-        Ok(Some(used)) => format!("{status}, last used {}", used_with(used)),
+        Ok(Some(used)) => format!("{status}, last used {}", used.told()),
     }
 }
 

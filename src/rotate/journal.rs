@@ -1,86 +1,33 @@
-//! The durable record of rotations: one JSON record a line, each with a checksum, appended and synced before
-//! the next effect. Holds IDs and digests, never a secret.
+//! The durable record of rotations: what [`crate::journal`] keeps, read as rotations. Holds IDs and digests, never a
+//! secret.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::state::{Event, Impossible, Rotation, advance};
-use crate::fs_atomic::{self, Digest, Lock};
+pub use crate::journal::Error;
+use crate::journal::JournalFile;
 
-/// The format that this keyagent writes. An older one is read, a newer one refused.
+/// The format that this keyagent writes.
 ///
 /// 1: without `credentials_file` and `create_date`, and without undo and retire. 2: with them.
 const VERSION: u32 = 2;
 
-/// Another keyagent holds the journal for the time of one append.
-const LOCK_FOR: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// Why the journal cannot be used. Nothing is changed then.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file system refuses.
-    #[error(transparent)]
-    File(#[from] fs_atomic::Error),
-    /// It cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The journal.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// A newer keyagent wrote it.
-    #[error("{} was written by a newer keyagent (format {version}, this one knows {VERSION})", path.display())]
-    Newer {
-        /// The journal.
-        path: PathBuf,
-        /// Its format.
-        version: u32,
-    },
-    /// A line before the last does not match its checksum, or does not follow from those before it.
-    #[error("{}, line {line}: {why}", path.display())]
-    Damaged {
-        /// The journal.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong.
-        why: String,
-    },
-}
-
-/// A line of the file.
-#[derive(Serialize, Deserialize)]
-struct Line<'a> {
-    /// The first 16 digits of the SHA-256 of `record` as it stands.
-    checksum: String,
-    #[serde(borrow)]
-    record: &'a RawValue,
-}
-
 /// What a line says.
 #[derive(Serialize, Deserialize)]
 struct Record {
-    version: u32,
     rotation: String,
     at: Timestamp,
     #[serde(flatten)]
     event: Event,
 }
 
-/// Read before the rest, so that a newer format is recognised whatever else it holds.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
-
 /// The journal, read and open for appending.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
+    file: JournalFile,
     rotations: Vec<Rotation>,
 }
 
@@ -92,20 +39,10 @@ impl Journal {
     ///
     /// See [`Error`].
     pub fn open(state_folder: &Path) -> Result<Self, Error> {
-        let path = state_folder.join("journal");
-        let journal = Self {
-            path,
-            rotations: Vec::new(),
-        };
-        if !journal.path.exists() {
-            return Ok(journal);
-        }
-        let _lock = journal.lock()?;
-        let (rotations, torn_at) = read(&journal.path)?;
-        if let Some(torn_at) = torn_at {
-            fs_atomic::cut(&journal.path, torn_at)?;
-        }
-        Ok(Self { rotations, ..journal })
+        let file = file(state_folder);
+        let mut rotations = Vec::new();
+        file.open(|record| follow(&mut rotations, record))?;
+        Ok(Self { file, rotations })
     }
 
     /// The rotations so far, without touching the file: for those who only look.
@@ -114,14 +51,9 @@ impl Journal {
     ///
     /// See [`Error`].
     pub fn look(state_folder: &Path) -> Result<Vec<Rotation>, Error> {
-        Ok(read(&state_folder.join("journal"))?.0)
-    }
-
-    /// Keyagents that work on different credentials files share the journal.
-    fn lock(&self) -> Result<Lock, Error> {
-        let path = self.path.with_file_name("journal.lock");
-        let holder = format!("process {}", std::process::id());
-        Ok(Lock::acquire_within(&path, &holder, LOCK_FOR)?)
+        let mut rotations = Vec::new();
+        file(state_folder).look(|record| follow(&mut rotations, record))?;
+        Ok(rotations)
     }
 
     /// All rotations, in the order of their beginning.
@@ -148,78 +80,25 @@ impl Journal {
     /// See [`Error`].
     pub fn append(&mut self, rotation: &str, event: Event, at: Timestamp) -> Result<(), Error> {
         let record = Record {
-            version: VERSION,
             rotation: rotation.to_owned(),
             at,
             event,
         };
-        let raw = serde_json::value::to_raw_value(&record).expect("a record has string keys only");
-        let line = Line {
-            checksum: checksum(raw.get()),
-            record: &raw,
-        };
-        let mut text = serde_json::to_string(&line).expect("a line has string keys only");
-        text.push('\n');
-        {
-            let _lock = self.lock()?;
-            // Another keyagent may have died in the middle of a line since this one read the journal.
-            if fs_atomic::last_byte(&self.path)?.is_some_and(|byte| byte != b'\n')
-                && let Some(torn_at) = read(&self.path)?.1
-            {
-                fs_atomic::cut(&self.path, torn_at)?;
-            }
-            fs_atomic::append(&self.path, text.as_bytes())?;
-        }
-        let path = self.path.clone();
+        self.file.append(&record)?;
         take(&mut self.rotations, record).map_err(|error| Error::Damaged {
-            path,
+            path: self.file.path().to_owned(),
             line: 0,
             why: error.to_string(),
         })
     }
 }
 
-/// The rotations, and the length of what is whole if the last line is torn.
-fn read(path: &Path) -> Result<(Vec<Rotation>, Option<u64>), Error> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(source) => {
-            return Err(Error::Read {
-                path: path.to_owned(),
-                source,
-            });
-        }
-    };
-    let mut rotations = Vec::new();
-    let mut good = 0;
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let is_last = good + line.len() == bytes.len();
-        let damaged = |why: String| Error::Damaged {
-            path: path.to_owned(),
-            line: index + 1,
-            why,
-        };
-        match parse(line) {
-            Ok(raw) => {
-                let version: Version =
-                    serde_json::from_str(raw.get()).map_err(|error| damaged(error.to_string()))?;
-                if version.version > VERSION {
-                    return Err(Error::Newer {
-                        path: path.to_owned(),
-                        version: version.version,
-                    });
-                }
-                let record: Record =
-                    serde_json::from_str(raw.get()).map_err(|error| damaged(error.to_string()))?;
-                take(&mut rotations, record).map_err(|error| damaged(error.to_string()))?;
-                good += line.len();
-            }
-            Err(_) if is_last => return Ok((rotations, Some(good as u64))),
-            Err(why) => return Err(damaged(why.to_owned())),
-        }
-    }
-    Ok((rotations, None))
+fn file(state_folder: &Path) -> JournalFile {
+    JournalFile::new(state_folder.join("journal"), VERSION)
+}
+
+fn follow(rotations: &mut Vec<Rotation>, record: Record) -> Result<(), String> {
+    take(rotations, record).map_err(|error| error.to_string())
 }
 
 fn take(rotations: &mut Vec<Rotation>, record: Record) -> Result<(), Impossible> {
@@ -235,25 +114,13 @@ fn take(rotations: &mut Vec<Rotation>, record: Record) -> Result<(), Impossible>
     Ok(())
 }
 
-fn parse(line: &[u8]) -> Result<Box<RawValue>, &'static str> {
-    let line = line.strip_suffix(b"\n").ok_or("the line has no end")?;
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|_| "the line is no record")?;
-    if checksum(line.record.get()) != line.checksum {
-        return Err("the checksum is wrong");
-    }
-    Ok(line.record.to_owned())
-}
-
-fn checksum(text: &str) -> String {
-    Digest::of(text.as_bytes()).as_str()[..16].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::state::{Effect, Plan, State};
     use super::*;
     use crate::access_key::AccessKeyId;
     use crate::iam::UserName;
+    use crate::journal::checksum;
 
     fn plan() -> Plan {
         Plan {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::error::used_with;
 use super::files::PairsHeld;
 use super::state::{Rotation, State};
 use crate::access_key::AccessKeyId;
@@ -50,7 +49,7 @@ impl Kept {
     /// Why, for the user.
     pub fn why(&self) -> String {
         match self {
-            Self::UsedSince(used) => format!("something has used it since: {}", used_with(used)),
+            Self::UsedSince(used) => format!("something has used it since: {}", used.told()),
             Self::NoUseRecorded => {
                 "AWS has no data on its last use, not even of keyagent's own calls: ask again later".into()
             }

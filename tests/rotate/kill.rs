@@ -1,12 +1,12 @@
 //! SIGKILL at every marked point of the real process, and another program that writes there. The marked points are
 //! in builds with the feature `checkpoints` alone.
 
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::cloud::{Account, User};
+use crate::support::parked::Parked;
 use crate::support::{Home, Run, section};
 
 const ROTATE: &[&str] = &["rotate", "-p", "dev", "--yes"];
@@ -73,34 +73,7 @@ impl<'a> Case<'a> {
 
     /// Starts keyagent and waits until it has come to the point.
     fn parked(&self, arguments: &[&str], point: &str) -> Parked {
-        let file = self.home.join("parked");
-        // A write past a limit fails, as on a full disk, instead of ending the process.
-        let shell = [
-            "-c",
-            "trap '' XFSZ; exec \"$0\" \"$@\"",
-            env!("CARGO_BIN_EXE_keyagent"),
-        ];
-        let child = self
-            .home
-            .command("/bin/sh".as_ref(), &[&shell, arguments].concat())
-            .env("KEYAGENT_PARK_AT", point)
-            .env("KEYAGENT_PARK_FILE", &file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut parked = Parked { child, file };
-        let started = Instant::now();
-        while !parked.file.exists() {
-            assert!(
-                parked.child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(20),
-                "{arguments:?} does not come to {point}: {}",
-                parked.end().everything()
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        parked
+        Parked::start(&self.home, arguments, point)
     }
 
     /// The file holds a pair that AWS accepts, and every other byte is the same.
@@ -159,33 +132,6 @@ impl<'a> Case<'a> {
         self.recover(point);
         self.nobody_is_locked_out(point);
         self.no_key_is_orphaned(point);
-    }
-}
-
-/// A keyagent that stands at a marked point.
-struct Parked {
-    child: Child,
-    file: std::path::PathBuf,
-}
-
-impl Parked {
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        let _ = std::fs::remove_file(&self.file);
-    }
-
-    fn go_on(mut self) -> Run {
-        std::fs::remove_file(&self.file).unwrap();
-        self.end()
-    }
-
-    fn end(&mut self) -> Run {
-        let child = std::mem::replace(
-            &mut self.child,
-            std::process::Command::new("true").spawn().unwrap(),
-        );
-        Run::of(&child.wait_with_output().unwrap())
     }
 }
 
@@ -315,7 +261,7 @@ fn a_disk_that_fills_at_any_point_locks_nobody_out() {
                 case.home.keyagent(ROTATE).exits(0);
             }
             let parked = case.parked(command, point);
-            let id = parked.child.id().to_string();
+            let id = parked.id().to_string();
             let limit = ["--pid", &id, "--fsize=1"];
             case.home.run("/usr/bin/prlimit".as_ref(), &limit).exits(0);
             let run = parked.go_on();

@@ -7,12 +7,8 @@ use crate::support::cloud::Account;
 use crate::support::{Home, Run, section};
 
 impl Scene {
-    /// Runs keyagent on a terminal; each pair is a text to wait for and what is typed then.
     fn on_a_terminal(&self, dialogue: &[(&str, &str)], arguments: &[&str]) -> Run {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
-        let dialogue = serde_json::to_string(dialogue).unwrap();
-        let all = [&[script, &dialogue, env!("CARGO_BIN_EXE_keyagent")], arguments].concat();
-        self.home.run(&self.account.program("python"), &all)
+        self.home.on_a_terminal(&self.account, dialogue, arguments)
     }
 }
 

@@ -140,6 +140,11 @@ impl Account {
         self.user_from(name, json!({ "name": name, "policy": policy }))
     }
 
+    /// Makes a user below a path, who may do all with their own keys.
+    pub(crate) fn user_at(&self, path: &str, name: &str) -> User {
+        self.user_from(name, json!({ "name": name, "path": path }))
+    }
+
     fn user_from(&self, name: &str, request: Value) -> User {
         let made = self.control("user", &request);
         User {

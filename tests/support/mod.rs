@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws")]
 pub(crate) mod cloud;
+#[cfg(all(feature = "aws", feature = "checkpoints"))]
+pub(crate) mod parked;
 pub(crate) mod repository;
 
 use std::path::{Path, PathBuf};
@@ -140,6 +142,20 @@ impl Home {
     #[cfg(feature = "aws")]
     pub(crate) fn aws(&self, account: &Account, arguments: &[&str]) -> Run {
         self.run(&account.program("aws"), arguments)
+    }
+
+    /// Runs keyagent on a terminal of 80 columns; each pair is a text to wait for and what is typed then.
+    #[cfg(feature = "aws")]
+    pub(crate) fn on_a_terminal(
+        &self,
+        account: &Account,
+        dialogue: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Run {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
+        let dialogue = serde_json::to_string(dialogue).unwrap();
+        let all = [&[script, &dialogue, env!("CARGO_BIN_EXE_keyagent")], arguments].concat();
+        self.run(&account.program("python"), &all)
     }
 
     /// Runs a program with nothing but this home's environment.

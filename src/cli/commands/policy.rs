@@ -13,7 +13,7 @@ pub struct Args {
     /// Partition of the account
     #[arg(long, default_value = "aws", value_parser = ["aws", "aws-cn", "aws-us-gov"])]
     partition: String,
-    /// Path of the users that it is attached to, such as /eng/
+    /// Path of the users that it is about, such as /eng/
     #[arg(long, default_value = "/", value_parser = user_path)]
     user_path: String,
 }
@@ -26,6 +26,8 @@ enum JobName {
     /// The same, only with MFA
     #[value(name = "self-mfa")]
     OwnWithMfa,
+    /// Disable, enable and delete the keys of others
+    Remediate,
 }
 
 /// As IAM has it: `/`, or characters from `!` to DEL between two of them.
@@ -48,6 +50,7 @@ pub fn run(args: &Args) -> Result<u8, Problem> {
     let job = match args.job {
         JobName::Own => Job::Own,
         JobName::OwnWithMfa => Job::OwnWithMfa,
+        JobName::Remediate => Job::Remediate,
     };
     let document = document(job, &args.partition, &args.user_path);
     let text = serde_json::to_string_pretty(&document).expect("a policy has string keys only");

@@ -1,0 +1,65 @@
+//! `keyagent disable`: makes keys inactive, and records how to put that back.
+
+use std::path::PathBuf;
+
+use super::super::remediation::{CommonArgs, KeyArgs, Order, Selection, run as treat};
+use super::from_audit::{self, FromAuditArgs};
+use crate::problem::{Problem, quoted, word};
+use crate::process::Environment;
+use crate::remediate::Action;
+
+/// Make keys inactive: nothing they sign is let in any more
+///
+/// Shows when each key was last used, asks, and records what it does: `keyagent enable --run` puts back exactly what a
+/// run has disabled.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["access_key_id", "from_audit"])))]
+pub struct Args {
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    audit: FromAuditArgs,
+    /// Let it disable the key that signs this command
+    #[arg(long = "self")]
+    own_key_too: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When nothing could be tried.
+pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let order = Order {
+        action: Action::Disable,
+        common: &args.common,
+        force: false,
+        own_key_too: args.own_key_too,
+        command: command("disable", &args.key, args.audit.from_audit.as_ref()),
+    };
+    let audit = from_audit::read(&args.audit, Action::Disable)?;
+    treat(&order, environment, async |_, _| Ok(selection(&args.key, audit)))
+}
+
+/// The key that was named, or those of the audit.
+pub(super) fn selection(key: &KeyArgs, audit: Option<Selection>) -> Selection {
+    audit.unwrap_or_else(|| Selection {
+        targets: key.target().into_iter().collect(),
+        ..Selection::default()
+    })
+}
+
+/// What was typed, to be pasted.
+pub(super) fn command(verb: &str, key: &KeyArgs, file: Option<&PathBuf>) -> String {
+    match (key.target(), file) {
+        (Some(target), _) => format!(
+            "keyagent {verb} --user-name {} --access-key-id {}",
+            word(&target.user_name.0),
+            target.access_key_id
+        ),
+        (None, Some(file)) => format!("keyagent {verb} --from-audit {}", quoted(file)),
+        (None, None) => format!("keyagent {verb}"),
+    }
+}
