@@ -46,6 +46,8 @@ enum Command {
     #[cfg(feature = "desktop")]
     Agent(commands::agent::Args),
     #[cfg(feature = "aws")]
+    Doctor(commands::doctor::Args),
+    #[cfg(feature = "aws")]
     Settings(commands::settings::Args),
     #[cfg(feature = "aws")]
     Policy(commands::policy::Args),
@@ -94,6 +96,8 @@ pub fn main() -> ExitCode {
         Command::Retire(args) => commands::retire::run(&args, &environment),
         #[cfg(feature = "desktop")]
         Command::Agent(args) => commands::agent::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Doctor(args) => commands::doctor::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Settings(args) => commands::settings::run(&args, &environment),
         #[cfg(feature = "aws")]

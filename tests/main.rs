@@ -15,6 +15,8 @@ mod allow;
 #[cfg(feature = "aws")]
 mod canary;
 mod corpus;
+#[cfg(all(feature = "desktop", unix))]
+mod doctor;
 mod every_source;
 mod history;
 mod hook;

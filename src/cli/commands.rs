@@ -2,6 +2,8 @@
 
 #[cfg(feature = "desktop")]
 pub mod agent;
+#[cfg(feature = "aws")]
+pub mod doctor;
 pub mod hook;
 #[cfg(feature = "aws")]
 pub mod policy;

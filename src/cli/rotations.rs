@@ -86,12 +86,7 @@ impl Workplace {
     ///
     /// See [`Workplace::lock`].
     pub fn lock_of(&mut self, rotation: &Rotation) -> Result<(Lock, Rotation), Problem> {
-        let plan = &rotation.plan;
-        let file = plan
-            .credentials_file
-            .as_ref()
-            .or_else(|| plan.files.first().map(|file| &file.path));
-        let lock = self.lock(&file.cloned().unwrap_or_default())?;
+        let lock = self.lock(rotation.plan.locked_file().unwrap_or(Path::new("")))?;
         let now = self.journal.rotation(&rotation.id).clone();
         Ok((lock, now))
     }

@@ -1,6 +1,6 @@
 //! The states of a rotation, what leads from one to the next, and what is to be done in each. No I/O.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,14 @@ pub struct Plan {
     pub secret_store: String,
     /// The user's keys before; whatever else appears later was made since.
     pub existing_access_key_ids: Vec<AccessKeyId>,
+}
+
+impl Plan {
+    /// The file whose lock stands for all of the plan.
+    pub fn locked_file(&self) -> Option<&Path> {
+        let first = self.files.first().map(|file| &file.path);
+        self.credentials_file.as_ref().or(first).map(PathBuf::as_path)
+    }
 }
 
 /// A file of a plan.

@@ -9,9 +9,8 @@ use serde::Serialize;
 use super::super::super::{Format, exit_code, ui};
 use super::state_folder;
 use crate::agent::memory::Memory;
-use crate::agent::snooze;
+use crate::agent::{self, snooze};
 use crate::clock::{Clock, SystemClock};
-use crate::fs_atomic::{Error, Lock};
 use crate::problem::Problem;
 use crate::process::Environment;
 
@@ -39,7 +38,7 @@ struct Reminder {
 
 pub(super) fn run(format: Format, environment: &Environment) -> Result<u8, Problem> {
     let state_folder = state_folder(environment)?;
-    let holder = holder(&state_folder);
+    let holder = agent::holder(&state_folder);
     let memory = Memory::load(&state_folder);
     let document = document(&memory, holder, &state_folder);
     match format {
@@ -55,18 +54,6 @@ pub(super) fn run(format: Format, environment: &Environment) -> Result<u8, Probl
     } else {
         exit_code::FOUND
     })
-}
-
-/// Who holds the lock; a lock ends with its holder, so that is an agent that runs.
-fn holder(state_folder: &Path) -> Option<String> {
-    let path = state_folder.join("agent.lock");
-    if !path.exists() {
-        return None;
-    }
-    match Lock::acquire(&path, "") {
-        Err(Error::Locked { holder, .. }) => Some(holder),
-        Ok(_) | Err(Error::Io { .. } | Error::Changed(_)) => None,
-    }
 }
 
 fn document(memory: &Memory, holder: Option<String>, state_folder: &Path) -> Document {
