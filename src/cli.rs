@@ -9,6 +9,8 @@ mod after_rotate;
 pub mod commands;
 pub mod exit_code;
 #[cfg(feature = "aws")]
+mod interrupt;
+#[cfg(feature = "aws")]
 pub mod profiles;
 #[cfg(feature = "aws")]
 pub mod rotations;
@@ -22,7 +24,7 @@ use crate::process::Environment;
 #[command(
     name = "keyagent",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     subcommand_required = true,
     arg_required_else_help = true
 )]

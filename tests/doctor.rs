@@ -377,12 +377,12 @@ fn an_interrupted_rotation_is_told_from_one_that_goes_on() {
     let home = home(&account, &section("dev", &user));
     let parked = home.join("parked");
     let program = Path::new(env!("CARGO_BIN_EXE_keyagent"));
-    let mut rotate = home
+    let rotate = home
         .command(program, &["rotate", "-p", "dev", "--yes"])
         .env("KEYAGENT_PARK_AT", "key-made")
         .env("KEYAGENT_PARK_FILE", &parked)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     while !parked.exists() {
@@ -390,8 +390,17 @@ fn an_interrupted_rotation_is_told_from_one_that_goes_on() {
     }
     let report = home.keyagent(JSON).exits(1).json();
     says(&report, "rotations", "ok", "keyagent rotate (process", "");
-    rotate.kill().unwrap();
-    rotate.wait().unwrap();
+    let status = home.keyagent(&["status"]).exits(0);
+    assert!(status.stderr.contains("works on"), "{}", status.stderr);
+    assert!(!status.stderr.contains("was interrupted"), "{}", status.stderr);
+    let interrupt = ["-INT", &rotate.id().to_string()];
+    home.run(Path::new("/bin/kill"), &interrupt).exits(0);
+    let output = rotate.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("to go on from here: keyagent recover"), "{told}");
+    let status = home.keyagent(&["status"]).exits(0);
+    assert!(status.stderr.contains("was interrupted"), "{}", status.stderr);
     let report = home.keyagent(JSON).exits(1).json();
     says(
         &report,

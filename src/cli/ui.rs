@@ -98,6 +98,14 @@ pub fn problem(problem: &Problem) {
 /// As wide as `error: `.
 const INDENT: &str = "       ";
 
+/// Says on stderr that something is amiss: the words at the width of a terminal, below them the command, whole.
+pub fn warning(words: &str, command: &str) {
+    let words = wrapped_at(words, 80, "warning: ".len());
+    note(&format!(
+        "{YELLOW}warning:{YELLOW:#} {words}\n         {BOLD}{command}{BOLD:#}"
+    ));
+}
+
 /// Breaks text between words where a line would be wider; every further line is indented.
 fn wrapped(text: &str, width: usize) -> String {
     wrapped_at(text, width, INDENT.len())

@@ -209,7 +209,7 @@ impl<I: Iam, C: Clock> Performer<'_, '_, I, C> {
     ) -> Result<(), Error> {
         for file in self.rotation(id).plan.files.clone() {
             fs_atomic::remove_leftovers(&file.path);
-            install::replace(file.file_kind(), &file.path, from, to).await?;
+            install::replace(file.format(), &file.path, from, to).await?;
             checkpoint("file-replaced");
         }
         Ok(())
@@ -272,12 +272,12 @@ impl<I: Iam, C: Clock> Performer<'_, '_, I, C> {
         let Some(from) = from else { return Ok(()) };
         for file in files {
             let mut tries = 0;
-            while install::find(file.file_kind(), &file.path, from)?.is_some() {
+            while install::find(file.format(), &file.path, from)?.is_some() {
                 tries += 1;
                 if tries > 3 {
                     return Err(Error::PutBack(file.path.display().to_string()));
                 }
-                install::replace(file.file_kind(), &file.path, from, to).await?;
+                install::replace(file.format(), &file.path, from, to).await?;
             }
         }
         Ok(())
@@ -393,7 +393,9 @@ pub fn holder(state_folder: &Path, credentials_file: &Path) -> Option<String> {
 
 /// The command that works on the files of a rotation now: while there is one, nothing of it was interrupted.
 pub fn holder_of(state_folder: &Path, rotation: &Rotation) -> Option<String> {
-    holder(state_folder, rotation.plan.locked_file()?)
+    let holder = holder(state_folder, rotation.plan.locked_file()?)?;
+    // What this very process has found unfinished is not what it works on.
+    (!holder.ends_with(&format!("(process {})", std::process::id()))).then_some(holder)
 }
 
 fn lock_path(state_folder: &Path, credentials_file: &Path) -> PathBuf {

@@ -125,7 +125,7 @@ impl Plan {
 /// A file of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFile {
-    /// `credentials` or `config`.
+    /// `credentials`, `config` or `other`.
     pub kind: PlannedFileKind,
     /// Its path, as configured.
     pub path: PathBuf,
@@ -133,7 +133,7 @@ pub struct PlannedFile {
     pub lines: Vec<(usize, usize)>,
 }
 
-/// [`crate::credentials::FileKind`] as the journal writes it.
+/// [`crate::credentials::install::Format`] as the journal writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlannedFileKind {
@@ -141,6 +141,8 @@ pub enum PlannedFileKind {
     Credentials,
     /// The config file.
     Config,
+    /// One of `also_update`, of whatever format.
+    Other,
 }
 
 /// What is recorded of a rotation, in this order.

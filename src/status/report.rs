@@ -62,6 +62,9 @@ impl Report {
             key.user_arn = Some(rotation.plan.user_arn.clone());
             key.user_name
                 .get_or_insert_with(|| rotation.plan.user_name.to_string());
+            if !key.current && !rotation.is_at_rest() && rotation.new_access_key_id.as_ref() == Some(id) {
+                key.note = Some("made by a rotation that is not finished".into());
+            }
             let (Some(superseded), Some(since)) = (rotation.superseded(), rotation.superseded_since()) else {
                 continue;
             };

@@ -212,7 +212,7 @@ fn put_off(
     let loaded = profiles::load(environment)?;
     let names = profiles::chosen(typed, environment);
     let mut keys: Vec<AccessKeyId> = Vec::new();
-    for profile in profiles::named(&loaded, &names)? {
+    for profile in profiles::named(&loaded, &names, "keyagent agent snooze")? {
         match &profile.holds {
             Holds::LongTermKey { access_key, .. } => keys.push(access_key.id.clone()),
             Holds::NoLongTermKey(why) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::super::rotations::{client, load_settings, runtime};
+use super::super::rotations::{client, runtime};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock, today};
@@ -49,7 +49,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut checks = Vec::new();
     let loaded = profiles::load(environment);
     if let Ok(loaded) = &loaded {
-        profiles::named(loaded, &args.profiles)?;
+        profiles::named(loaded, &args.profiles, "keyagent doctor")?;
     }
     let locations = Locations::of(environment);
     if let Some(locations) = &locations {
@@ -67,7 +67,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .or_else(|| environment.get_path("USERPROFILE"));
     checks.extend(strays::check(home, environment, today()));
     checks.extend(machine::settings(environment));
-    let settings = load_settings(environment).unwrap_or_default();
+    let (settings, _) = AllSettings::load_what_can_be(environment);
     let state_folder = settings::state_folder(environment).ok();
     if let Some(folder) = &state_folder {
         checks.extend(machine::rotations(folder));
@@ -88,7 +88,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     }
     if !args.offline {
         let keys = loaded.as_ref().map(|loaded| {
-            let wanted = match profiles::named(loaded, &args.profiles) {
+            let wanted = match profiles::named(loaded, &args.profiles, "keyagent doctor") {
                 Ok(named) if !named.is_empty() => named,
                 Ok(_) | Err(_) => loaded.profiles.iter().collect(),
             };
