@@ -24,3 +24,15 @@ pub mod schedule;
 pub mod snooze;
 pub mod supervisor;
 pub mod watch;
+
+use std::path::{Path, PathBuf};
+
+/// The lock that the one agent of a user holds.
+pub fn lock_path(state_folder: &Path) -> PathBuf {
+    state_folder.join("agent.lock")
+}
+
+/// The agent that runs now, with its process ID: a lock ends with its holder.
+pub fn holder(state_folder: &Path) -> Option<String> {
+    crate::fs_atomic::Lock::holder(&lock_path(state_folder))
+}

@@ -10,6 +10,7 @@ use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::types::{PolicyEvaluationDecisionType, ReportStateType, StatusType};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_types::DateTime;
 use aws_types::os_shim_internal::{Env, Fs};
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use crate::iam::{
     CredentialReport, Error, Iam, LastUsed, ReportState, UserName,
 };
 
+mod date;
 mod error;
 mod http_client;
 
@@ -141,6 +143,34 @@ impl Client {
     }
 }
 
+impl Client {
+    /// STS GetCallerIdentity, and the time by AWS's clock when it answered, if it did: a refusal says the time too.
+    pub async fn get_caller_identity_and_time(&self) -> (Result<CallerIdentity, Error>, Option<Timestamp>) {
+        let date = date::OfReply::default();
+        let asked = self
+            .sts
+            .get_caller_identity()
+            .customize()
+            .interceptor(date.clone())
+            .send()
+            .await;
+        (
+            identity(asked.map_err(|error| error::translate(GET_CALLER_IDENTITY, &error))),
+            date.get(),
+        )
+    }
+}
+
+const GET_CALLER_IDENTITY: &str = "GetCallerIdentity";
+
+fn identity(reply: Result<GetCallerIdentityOutput, Error>) -> Result<CallerIdentity, Error> {
+    let reply = reply?;
+    match (reply.account, reply.arn) {
+        (Some(account_id), Some(arn)) => Ok(CallerIdentity { account_id, arn }),
+        _ => Err(error::incomplete(GET_CALLER_IDENTITY, "account and ARN")),
+    }
+}
+
 /// After a lost reply a call's effect is unknown, and only the caller may decide to repeat it.
 fn sent_once() -> aws_sdk_iam::config::Builder {
     aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled())
@@ -233,17 +263,8 @@ impl Iam for Client {
     }
 
     async fn get_caller_identity(&self) -> Result<CallerIdentity, Error> {
-        const ACTION: &str = "GetCallerIdentity";
-        let reply = self
-            .sts
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|error| error::translate(ACTION, &error))?;
-        match (reply.account, reply.arn) {
-            (Some(account_id), Some(arn)) => Ok(CallerIdentity { account_id, arn }),
-            _ => Err(error::incomplete(ACTION, "account and ARN")),
-        }
+        let asked = self.sts.get_caller_identity().send().await;
+        identity(asked.map_err(|error| error::translate(GET_CALLER_IDENTITY, &error)))
     }
 
     async fn generate_credential_report(&self) -> Result<ReportState, Error> {

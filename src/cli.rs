@@ -9,6 +9,8 @@ mod after_rotate;
 pub mod commands;
 pub mod exit_code;
 #[cfg(feature = "aws")]
+mod interrupt;
+#[cfg(feature = "aws")]
 pub mod profiles;
 #[cfg(feature = "aws")]
 pub mod remediation;
@@ -24,7 +26,7 @@ use crate::process::Environment;
 #[command(
     name = "keyagent",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -55,6 +57,8 @@ enum Command {
     Agent(commands::agent::Args),
     #[cfg(feature = "aws")]
     Audit(commands::audit::Args),
+    #[cfg(feature = "aws")]
+    Doctor(commands::doctor::Args),
     #[cfg(feature = "aws")]
     Settings(commands::settings::Args),
     #[cfg(feature = "aws")]
@@ -112,6 +116,8 @@ pub fn main() -> ExitCode {
         Command::Agent(args) => commands::agent::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Audit(args) => commands::audit::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Doctor(args) => commands::doctor::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Settings(args) => commands::settings::run(&args, &environment),
         #[cfg(feature = "aws")]

@@ -3,11 +3,12 @@
 //!
 //! Two readers matter, and they disagree in places: the AWS SDKs (here the one for Rust) and botocore, which
 //! is also the AWS CLI. [`profile`] is their view of profiles; where it is not the same view for a profile
-//! that is to be changed, [`ambiguity`] names the line.
+//! that is to be changed, [`ambiguity`] names the line. [`elsewhere`] finds a pair in files of any other format.
 
 pub mod ambiguity;
 pub mod botocore_reader;
 pub mod document;
+pub mod elsewhere;
 #[cfg(feature = "aws")]
 pub mod install;
 pub mod location;

@@ -6,11 +6,11 @@ use std::future::Future;
 #[cfg(target_os = "linux")]
 mod freedesktop;
 #[cfg(target_os = "linux")]
-pub use freedesktop::Freedesktop as PlatformDesktop;
+pub use freedesktop::{Freedesktop as PlatformDesktop, about};
 #[cfg(any(target_os = "macos", windows))]
 mod plain;
 #[cfg(any(target_os = "macos", windows))]
-pub use plain::Plain as PlatformDesktop;
+pub use plain::{Plain as PlatformDesktop, about};
 pub mod pinentry;
 
 /// How loud a notification is.
@@ -112,6 +112,15 @@ pub enum Error {
     /// A mute bus would be waited for for ever.
     #[error("the notification server does not answer")]
     TimedOut,
+}
+
+/// A notification server, as it tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name and version: `dunst 1.12.2`.
+    pub name: String,
+    /// What it can do, in the words of freedesktop.org: `actions`, `body-markup`. Nothing where that cannot be asked.
+    pub capabilities: Vec<String>,
 }
 
 /// Where notifications are shown.

@@ -346,16 +346,9 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                let holder = if holder.is_empty() {
-                    "another process".into()
-                } else {
-                    holder
-                };
                 return Err(Error::Locked {
                     path: path.to_owned(),
-                    holder,
+                    holder: named_in(&mut file),
                 });
             }
             Err(TryLockError::Error(source)) => return Err(Error::io("lock", path)(source)),
@@ -364,6 +357,26 @@ impl Lock {
         file.write_all(holder.as_bytes())
             .map_err(Error::io("write", path))?;
         Ok(Self { _file: file })
+    }
+
+    /// Who holds the lock now; `None` where nobody does. Neither makes the file nor writes to it.
+    pub fn holder(path: &Path) -> Option<String> {
+        let mut file = File::open(path).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(named_in(&mut file)),
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
+    }
+}
+
+/// What the holder of a lock has written into it.
+fn named_in(file: &mut File) -> String {
+    let mut holder = String::new();
+    let _ = file.read_to_string(&mut holder);
+    if holder.is_empty() {
+        "another process".into()
+    } else {
+        holder
     }
 }
 

@@ -21,6 +21,7 @@
 //!   touching another byte.
 //! - `rotate` owns the state machine and its journal.
 //! - `agent` is in the background: it reminds, and rotates at a click. `desktop` shows what it says.
+//! - `doctor` looks at all of it, and says which command mends what is wrong.
 //! - [`scan`] owns the detector and what it is fed.
 //! - [`hook`] owns keyagent's place among git's hooks.
 //!
@@ -38,6 +39,8 @@ pub mod clock;
 pub mod credentials;
 #[cfg(feature = "desktop")]
 pub mod desktop;
+#[cfg(feature = "aws")]
+pub mod doctor;
 #[cfg(feature = "aws")]
 pub mod fs_atomic;
 pub mod git;

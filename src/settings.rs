@@ -49,6 +49,8 @@ pub struct Settings {
     pub metrics_textfile: Option<PathBuf>,
     /// `metrics_key_ids`: whether those name the keys.
     pub metrics_key_ids: bool,
+    /// `also_update`: further files, of whatever format, in which a rotation replaces the pair; absolute, or below `~`.
+    pub also_update: Vec<PathBuf>,
     /// `after_rotate`: a command to run once a new pair is in the files.
     pub after_rotate: Option<String>,
 }
@@ -74,6 +76,7 @@ impl Default for Settings {
             quiet_hours: None,
             metrics_textfile: None,
             metrics_key_ids: false,
+            also_update: Vec::new(),
             after_rotate: None,
         }
     }
@@ -122,6 +125,36 @@ impl AllSettings {
         Self::merge(read(Path::new(SYSTEM_FILE))?, read(&user_file(environment)?)?)
     }
 
+    /// Reads both files and leaves out what is wrong in them, which is named beside.
+    pub fn load_what_can_be(environment: &Environment) -> (Self, Vec<Error>) {
+        let user = match user_file(environment) {
+            Ok(user) => user,
+            Err(no_home) => return (Self::default(), vec![no_home]),
+        };
+        let mut mistakes = Vec::new();
+        let mut take = |path: &Path| match std::fs::read_to_string(path) {
+            Ok(text) => {
+                let (file, mut wrong) = parse_all(path, &text);
+                mistakes.append(&mut wrong);
+                Some(file)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => {
+                let path = path.to_owned();
+                mistakes.push(Error::Read { path, source });
+                None
+            }
+        };
+        let (system, user) = (take(Path::new(SYSTEM_FILE)), take(&user));
+        match Self::merge(system, user) {
+            Ok(all) => (all, mistakes),
+            Err(error) => {
+                mistakes.push(error);
+                (Self::default(), mistakes)
+            }
+        }
+    }
+
     /// Names every mistake of both files.
     ///
     /// # Errors
@@ -146,6 +179,45 @@ impl AllSettings {
     /// The profiles that have settings of their own.
     pub fn profile_names(&self) -> impl Iterator<Item = &str> {
         self.profiles.keys().map(String::as_str)
+    }
+
+    /// The further files of these profiles, which share a key; `~` is this home folder.
+    pub fn also_update<'a>(
+        &self,
+        profiles: impl IntoIterator<Item = &'a str>,
+        home: Option<&Path>,
+    ) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in profiles
+            .into_iter()
+            .flat_map(|name| &self.profile(name).also_update)
+        {
+            let path = match (path.strip_prefix("~"), home) {
+                (Ok(rest), Some(home)) => home.join(rest),
+                (Ok(_), None) | (Err(_), _) => path.clone(),
+            };
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        paths
+    }
+
+    /// Every `[profile NAME]` of both files, with its line.
+    pub fn sections_of_profiles(environment: &Environment) -> Vec<(PathBuf, usize, String)> {
+        let paths = [Some(PathBuf::from(SYSTEM_FILE)), user_file(environment).ok()];
+        let mut sections = Vec::new();
+        for path in paths.into_iter().flatten() {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            for (index, line) in text.lines().enumerate() {
+                let inner = line
+                    .trim()
+                    .strip_prefix("[profile ")
+                    .and_then(|rest| rest.strip_suffix(']'));
+                sections.extend(inner.map(|name| (path.clone(), index + 1, name.trim().to_owned())));
+            }
+        }
+        sections
     }
 
     /// The settings that hold for a profile.
@@ -220,13 +292,14 @@ impl Settings {
 }
 
 /// Every setting there is, in the order in which they are shown.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "max_age_days",
     "warn_days",
     "unused_days",
     "grace_days",
     "secret_store",
     "mfa_serial",
+    "also_update",
     "after_rotate",
     "verify_for",
     "verify_every",
@@ -336,6 +409,21 @@ fn parse_all(path: &Path, text: &str) -> (File, Vec<Error>) {
         enabled_escape: false,
         ..ParseOption::default()
     };
+    // The parser stops at the first line that it cannot take, and counts lines otherwise than an editor.
+    let mut lines: Vec<&str> = text.lines().collect();
+    for (index, line) in lines.iter_mut().enumerate() {
+        let shown = line.trim();
+        let is_header = shown.starts_with('[') && shown.ends_with(']');
+        let is_setting = !shown.starts_with(['[', '=', ':']) && shown.contains(['=', ':']);
+        if !(shown.is_empty() || shown.starts_with(['#', ';']) || is_header || is_setting) {
+            fail(
+                index + 1,
+                "this is neither a section, [NAME], nor a setting, NAME = VALUE".into(),
+            );
+            *line = "";
+        }
+    }
+    let text = &lines.join("\n");
     let ini = match Ini::load_from_str_opt(text, options) {
         Ok(ini) => ini,
         Err(error) => {
@@ -430,6 +518,7 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
         "quiet_hours" => settings.quiet_hours = QuietHours::parse(value)?,
         "metrics_textfile" => settings.metrics_textfile = Some(path(value)?),
         "metrics_key_ids" => settings.metrics_key_ids = boolean(value)?,
+        "also_update" => settings.also_update = values::paths(value)?,
         "after_rotate" => settings.after_rotate = Some(values::command(value)?),
         _ => return Err(describe(name)),
     }

@@ -17,6 +17,8 @@ mod audit;
 #[cfg(feature = "aws")]
 mod canary;
 mod corpus;
+#[cfg(all(feature = "desktop", unix))]
+mod doctor;
 mod every_source;
 mod history;
 mod hook;

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::support::cloud::{Account, User};
 use crate::support::{Home, Run, section};
 
+mod also_update;
 mod choice;
 mod disk;
 mod faults;

@@ -181,6 +181,24 @@ fn bad_files_are_told_in_three_lines() {
     status().fails_with("settings", "line 3: there is no setting max_age", "README");
 }
 
+/// The SDKs put a pair together from both, and AWS refuses it: the key is not to blame.
+#[test]
+fn a_doubled_section_is_named_and_not_the_key() {
+    let account = Account::start();
+    let (ann, bob) = (account.user("ann"), account.user("bob"));
+    let home = Home::on(&account);
+    let half = format!("[dev]\naws_secret_access_key = {}\n", bob.secret_access_key);
+    home.write_credentials(format!("{}{half}", section("dev", &ann)));
+    let run = home.keyagent(&["status"]);
+    let run = run.fails_with("cannot ask AWS", "line 4: the AWS CLI refuses the file", "+4 ");
+    assert!(!run.stderr.contains("IAM console"), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .lines()
+            .all(|line| line.chars().count() <= 80 || !line.starts_with("warning"))
+    );
+}
+
 #[test]
 fn what_keeps_aws_away_is_told_in_three_lines() {
     let account = Account::start();

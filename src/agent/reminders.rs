@@ -80,6 +80,22 @@ pub enum Matter {
     },
 }
 
+impl Matter {
+    /// Whether something is to be done about it now, as opposed to some day.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Age { created, limits } => milestone(*created, *limits, now).is_some(),
+            Self::Unused { .. }
+            | Self::TwoActive { .. }
+            | Self::SupersededUsed { .. }
+            | Self::Appeared
+            | Self::Gone
+            | Self::Unfinished
+            | Self::OpenFile { .. } => true,
+        }
+    }
+}
+
 /// What is remembered of a subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {

@@ -4,9 +4,12 @@
 pub mod agent;
 #[cfg(feature = "aws")]
 pub mod audit;
+#[cfg(feature = "aws")]
 pub mod delete;
 #[cfg(feature = "aws")]
 pub mod disable;
+#[cfg(feature = "aws")]
+pub mod doctor;
 #[cfg(feature = "aws")]
 pub mod enable;
 #[cfg(feature = "aws")]

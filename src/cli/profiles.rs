@@ -79,15 +79,15 @@ pub fn chosen(typed: &[String], environment: &Environment) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// When there is no profile of a name: names those that may have been meant.
-pub fn named<'a>(loaded: &'a Loaded, names: &[String]) -> Result<Vec<&'a Profile>, Problem> {
+/// When there is no profile of a name: gives `command` with those that may have been meant.
+pub fn named<'a>(loaded: &'a Loaded, names: &[String], command: &str) -> Result<Vec<&'a Profile>, Problem> {
     let mut found: Vec<&Profile> = Vec::with_capacity(names.len());
     for name in names {
         let profile = loaded
             .profiles
             .iter()
             .find(|profile| profile.name == *name)
-            .ok_or_else(|| unknown(loaded, name))?;
+            .ok_or_else(|| unknown(loaded, name, command))?;
         if !found.iter().any(|other| other.name == profile.name) {
             found.push(profile);
         }
@@ -167,7 +167,7 @@ fn unparsable(error: &ProfilesError, locations: &Locations) -> Problem {
     )
 }
 
-fn unknown(loaded: &Loaded, name: &str) -> Problem {
+fn unknown(loaded: &Loaded, name: &str, command: &str) -> Problem {
     let names = || loaded.profiles.iter().map(|profile| profile.name.as_str());
     let near = profile::near(name, names());
     let hint = match near.as_slice() {
@@ -183,9 +183,9 @@ fn unknown(loaded: &Loaded, name: &str) -> Problem {
         [first, others @ ..] => {
             let others: String = others
                 .iter()
-                .map(|other| format!(" or -p {}", word(other)))
+                .map(|other| format!("\n{command} -p {}", word(other)))
                 .collect();
-            format!("-p {}{others}", word(first))
+            format!("{command} -p {}{others}", word(first))
         }
     };
     let cause = misnamed(&loaded.credentials, Some(name)).unwrap_or_else(|| {
@@ -257,12 +257,24 @@ mod tests {
     fn an_unknown_profile_names_its_neighbours_and_a_repeated_one_counts_once() {
         let (_home, environment) = home(Some(b"[dev]\na=b\n[prod]\na=b\n"), None);
         let loaded = load(&environment).unwrap();
-        assert_eq!(named(&loaded, &["dve".into()]).unwrap_err().hint, "-p dev");
         assert_eq!(
-            named(&loaded, &["zzzzzzz".into()]).unwrap_err().hint,
+            named(&loaded, &["dve".into()], "keyagent rotate")
+                .unwrap_err()
+                .hint,
+            "keyagent rotate -p dev"
+        );
+        assert_eq!(
+            named(&loaded, &["zzzzzzz".into()], "keyagent rotate")
+                .unwrap_err()
+                .hint,
             "there are: dev, prod"
         );
-        let found = named(&loaded, &["prod".into(), "dev".into(), "prod".into()]).unwrap();
+        let found = named(
+            &loaded,
+            &["prod".into(), "dev".into(), "prod".into()],
+            "keyagent rotate",
+        )
+        .unwrap();
         assert_eq!(
             found
                 .iter()

@@ -47,8 +47,31 @@ impl Workplace {
     ///
     /// When one of them cannot be opened.
     pub fn open(command: &'static str, environment: &Environment) -> Result<Self, Problem> {
+        Self::open_with(command, load_settings(environment)?, environment)
+    }
+
+    /// The same for what saves people: mistakes in the settings are told, and do not keep it from working.
+    ///
+    /// # Errors
+    ///
+    /// See [`Workplace::open`].
+    pub fn open_to_rescue(command: &'static str, environment: &Environment) -> Result<Self, Problem> {
+        let (settings, mistakes) = AllSettings::load_what_can_be(environment);
+        for mistake in mistakes {
+            ui::warning(
+                &format!("{mistake}; without it, the defaults hold"),
+                "keyagent settings check",
+            );
+        }
+        Self::open_with(command, settings, environment)
+    }
+
+    fn open_with(
+        command: &'static str,
+        settings: AllSettings,
+        environment: &Environment,
+    ) -> Result<Self, Problem> {
         let what = || format!("cannot {command}");
-        let settings = load_settings(environment)?;
         let state_folder = settings::state_folder(environment)
             .map_err(|error| Problem::new(what(), error.to_string(), "export HOME"))?;
         let fail = |error: Error| error.problem(what(), "default");
@@ -64,6 +87,13 @@ impl Workplace {
             state_folder,
             environment: environment.clone(),
         })
+    }
+
+    /// The further files that the settings of these profiles name.
+    pub fn also_update<'a>(&self, profiles: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
+        let home = self.environment.get_path("HOME");
+        let home = home.or_else(|| self.environment.get_path("USERPROFILE"));
+        self.settings.also_update(profiles, home)
     }
 
     /// Takes the lock of a credentials file, and reads the journal as whoever held it before has left it.
@@ -86,12 +116,7 @@ impl Workplace {
     ///
     /// See [`Workplace::lock`].
     pub fn lock_of(&mut self, rotation: &Rotation) -> Result<(Lock, Rotation), Problem> {
-        let plan = &rotation.plan;
-        let file = plan
-            .credentials_file
-            .as_ref()
-            .or_else(|| plan.files.first().map(|file| &file.path));
-        let lock = self.lock(&file.cloned().unwrap_or_default())?;
+        let lock = self.lock(rotation.plan.locked_file().unwrap_or(Path::new("")))?;
         let now = self.journal.rotation(&rotation.id).clone();
         Ok((lock, now))
     }
@@ -124,6 +149,7 @@ impl Workplace {
         settings: &Settings,
         work: impl AsyncFnOnce(&mut Performer<'_, '_, Client, SystemClock>) -> T,
     ) -> T {
+        super::interrupt::answer(&self.state_folder);
         let before = self.journal.rotations().to_vec();
         let mut tools = Tools {
             clock: &SystemClock,
@@ -158,14 +184,23 @@ impl Workplace {
     pub fn warn_about_others(&self, is_meant: impl Fn(&Rotation) -> bool) {
         for rotation in self.journal.rotations() {
             if !rotation.is_at_rest() && !is_meant(rotation) {
-                ui::note(&interrupted(rotation));
+                tell_unfinished(rotation, &self.state_folder);
             }
         }
     }
 }
 
-/// That a rotation was interrupted, and what to do.
-pub fn interrupted(rotation: &Rotation) -> String {
+/// Says that a rotation was interrupted, and what to do; or that another keyagent works on it now.
+pub fn tell_unfinished(rotation: &Rotation, state_folder: &Path) {
+    let of = format!(
+        "{} ({})",
+        rotation.plan.old_access_key_id,
+        rotation.plan.profiles.join(", ")
+    );
+    if let Some(holder) = run::holder_of(state_folder, rotation) {
+        ui::note(&ui::wrapped_at(&format!("{holder} works on {of} now"), 80, 2));
+        return;
+    }
     let what = match rotation.state {
         State::Undoing | State::OldKeyActive | State::OldKeyVerified | State::OldPairInstalled => "undo",
         State::OldKeyInactive | State::Undone => "deletion",
@@ -179,11 +214,7 @@ pub fn interrupted(rotation: &Rotation) -> String {
         | State::OldKeyDeleted
         | State::NewKeyDeleted => "rotation",
     };
-    format!(
-        "warning: the {what} of {} ({}) was interrupted: keyagent recover",
-        rotation.plan.old_access_key_id,
-        rotation.plan.profiles.join(", ")
-    )
+    ui::warning(&format!("the {what} of {of} was interrupted"), "keyagent recover");
 }
 
 /// The options of every command that may need MFA.
@@ -334,6 +365,8 @@ pub struct Report {
     errors: Vec<ErrorReport>,
     #[serde(skip)]
     must_act: bool,
+    #[serde(skip)]
+    told: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -365,6 +398,7 @@ impl Report {
             rotations: Vec::new(),
             errors: Vec::new(),
             must_act: false,
+            told: 0,
         }
     }
 
@@ -411,9 +445,17 @@ impl Report {
         });
     }
 
-    /// Adds a failure, and says it on stderr.
+    /// Says on stderr what has failed and was not told yet. At the end that is done anyway; before a question it is not
+    /// to be missed.
+    pub fn tell_errors(&mut self) {
+        for error in &self.errors[self.told..] {
+            ui::problem(&error.problem);
+        }
+        self.told = self.errors.len();
+    }
+
+    /// Adds a failure, which is told behind all results.
     pub fn error(&mut self, profile: &str, problem: Problem) {
-        ui::problem(&problem);
         self.errors.push(ErrorReport {
             profile: profile.to_owned(),
             problem,
@@ -421,7 +463,8 @@ impl Report {
     }
 
     /// Prints the document where JSON is wanted; the exit code says whether all went well.
-    pub fn finish(&self, format: Format) -> u8 {
+    pub fn finish(&mut self, format: Format) -> u8 {
+        self.tell_errors();
         if format == Format::Json {
             let mut text = serde_json::to_string_pretty(self).expect("a report has string keys only");
             text.push('\n');

@@ -150,13 +150,26 @@ pub fn problem(problem: &Problem) {
 /// As wide as `error: `.
 const INDENT: &str = "       ";
 
+/// Says on stderr that something is amiss: the words at the width of a terminal, below them the command, whole.
+pub fn warning(words: &str, command: &str) {
+    let words = wrapped_at(words, 80, "warning: ".len());
+    note(&format!(
+        "{YELLOW}warning:{YELLOW:#} {words}\n         {BOLD}{command}{BOLD:#}"
+    ));
+}
+
 /// Breaks text between words where a line would be wider; every further line is indented.
 fn wrapped(text: &str, width: usize) -> String {
+    wrapped_at(text, width, INDENT.len())
+}
+
+/// The same behind an indent of so many columns, which the first line has already.
+pub fn wrapped_at(text: &str, width: usize, indent: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.split('\n') {
         let mut line = String::new();
         for word in paragraph.split(' ') {
-            let is_full = INDENT.len() + line.chars().count() + 1 + word.chars().count() > width;
+            let is_full = indent + line.chars().count() + 1 + word.chars().count() > width;
             if !line.is_empty() && is_full {
                 lines.push(std::mem::take(&mut line));
             }
@@ -167,7 +180,7 @@ fn wrapped(text: &str, width: usize) -> String {
         }
         lines.push(line);
     }
-    lines.join(&format!("\n{INDENT}"))
+    lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
 /// Whether a person can be asked: both stdin and stderr are terminals.

@@ -78,6 +78,111 @@ pub fn pairs_of(document: &Document, kind: FileKind, key: &AccessKey) -> Result<
         .collect()
 }
 
+/// A file with more mistakes than this is no file of profiles.
+const MOST_MISTAKES: usize = 20;
+
+/// Every line for which one of AWS's readers refuses the file, or over which they do not agree about a pair; in the
+/// order of the lines.
+pub fn mistakes(document: &Document, kind: FileKind) -> Vec<LineError> {
+    let text = match document.text() {
+        Ok(text) => text,
+        Err(line) => return vec![LineError::new(line, "this is not UTF-8 text")],
+    };
+    let mut mistakes = Vec::new();
+    if text.starts_with('\u{feff}') {
+        let why = "the file begins with a byte order mark, which neither the SDKs nor the AWS CLI read";
+        return vec![LineError::new(1, why)];
+    }
+    let sdk = refusals(text, |text| sdk_reader::read(text, kind));
+    let cli = refusals(text, |text| botocore_reader::read(text, kind));
+    for error in &cli {
+        let both = sdk.iter().any(|other| other.line == error.line);
+        let who = if both {
+            "all of AWS's readers refuse"
+        } else {
+            "the AWS CLI refuses"
+        };
+        mistakes.push(LineError::new(
+            error.line,
+            format!("{who} the file: {}", error.why),
+        ));
+    }
+    for error in sdk
+        .iter()
+        .filter(|error| !cli.iter().any(|other| other.line == error.line))
+    {
+        let why = format!("the AWS SDKs refuse the file: {}", error.why);
+        mistakes.push(LineError::new(error.line, why));
+    }
+    if let (Ok(sdk), Ok(cli)) = (sdk_reader::read(text, kind), botocore_reader::read(text, kind)) {
+        mistakes.extend(disagreements(text, &sdk, &cli));
+    }
+    mistakes.sort_by_key(|mistake| mistake.line);
+    mistakes.dedup_by_key(|mistake| mistake.line);
+    mistakes
+}
+
+/// Everything that a reader refuses. It stops at the first; that line is put out of its way, and it reads again.
+fn refusals(text: &str, read: impl Fn(&str) -> Result<Vec<Section>, LineError>) -> Vec<LineError> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut refusals = Vec::new();
+    while let Err(error) = read(&lines.join("\n")) {
+        let Some(line) = lines.get_mut(error.line - 1) else {
+            break;
+        };
+        // What stands below a section that counts for nothing must not fall to the one above it.
+        *line = if line.trim_start().starts_with('[') {
+            format!("[keyagent-line-{}]", error.line)
+        } else {
+            String::new()
+        };
+        refusals.push(error);
+        if refusals.len() == MOST_MISTAKES {
+            break;
+        }
+    }
+    refusals
+}
+
+/// Where the readers take a file, and see different pairs in it.
+fn disagreements(text: &str, sdk: &[Section], cli: &[Section]) -> Vec<LineError> {
+    let names = [ACCESS_KEY_ID, SECRET_ACCESS_KEY];
+    let holds_any = |section: &&Section| names.iter().any(|name| section.get(name).is_some());
+    let mut mistakes = Vec::new();
+    for section in sdk.iter().filter(holds_any) {
+        match cli.iter().find(|other| other.profile == section.profile) {
+            Some(other) => {
+                let of_names = names.iter().map(|name| agreed(text, section, other, name));
+                mistakes.extend(of_names.filter_map(Result::err));
+            }
+            None => mistakes.push(unseen_by_cli(section)),
+        }
+    }
+    for section in cli.iter().filter(holds_any) {
+        if !sdk.iter().any(|other| other.profile == section.profile) {
+            mistakes.push(unseen_by_sdks(section));
+        }
+    }
+    mistakes
+}
+
+fn unseen_by_cli(section: &Section) -> LineError {
+    LineError::new(
+        section.line,
+        format!(
+            "the AWS CLI does not take this section as profile {}",
+            section.profile
+        ),
+    )
+}
+
+fn unseen_by_sdks(section: &Section) -> LineError {
+    LineError::new(
+        section.line,
+        "the AWS SDKs ignore this section: they do not take it as a profile",
+    )
+}
+
 /// One profile's pair, if both readers see it alike.
 fn pair(
     text: &str,
@@ -89,18 +194,8 @@ fn pair(
     let find = |sections: &[Section]| sections.iter().find(|section| section.profile == name).cloned();
     let (sdk, cli) = match (find(sdk), find(cli)) {
         (Some(sdk), Some(cli)) => (sdk, cli),
-        (Some(section), None) => {
-            return Err(LineError::new(
-                section.line,
-                format!("the AWS CLI does not take this section as profile {name}"),
-            ));
-        }
-        (None, Some(section)) => {
-            return Err(LineError::new(
-                section.line,
-                "the AWS SDKs ignore this section: they do not take it as a profile",
-            ));
-        }
+        (Some(section), None) => return Err(unseen_by_cli(&section)),
+        (None, Some(section)) => return Err(unseen_by_sdks(&section)),
         (None, None) => unreachable!("the name comes from one of the two"),
     };
     let id = agreed(text, &sdk, &cli, ACCESS_KEY_ID)?;
@@ -212,6 +307,39 @@ mod tests {
             .map(|pair| pair.profile)
             .collect();
         assert_eq!(names, ["a", "c"]);
+    }
+
+    #[test]
+    fn every_mistake_is_named_and_none_twice() {
+        let id = "aws_access_key_id = ID\n";
+        let secret = "aws_secret_access_key = SECRET\n";
+        for (file, lines) in [
+            (format!("[a]\n{id}{secret}[b]\nregion = x\n"), vec![]),
+            // A doubled section's values are not taken for doubles of the section above.
+            (
+                format!("[a]\n{id}{secret}[a]\n{id}{secret}nonsense\n[b]\n{id}"),
+                vec![4, 7],
+            ),
+            (format!("[a]\n{id}{secret}[b\n{id}{secret}[a]\n"), vec![4, 7]),
+            (
+                format!("[a]\n{id} # mine\n{secret}[b]\n{id}{secret}  # note\n[c]\n{id}"),
+                vec![3, 8, 9],
+            ),
+            (
+                format!("[a]\naws_access_key_id = ID # x\n{secret}[ b ]\n{id}{secret}"),
+                vec![2, 4],
+            ),
+        ] {
+            let found = mistakes(&Document::parse(file.clone()), FileKind::Credentials);
+            let found: Vec<usize> = found.iter().map(|mistake| mistake.line).collect();
+            assert_eq!(found, lines, "{file}");
+        }
+        assert_eq!(
+            mistakes(&Document::parse(*b"[a]\n\xff"), FileKind::Config)[0].line,
+            2
+        );
+        let noise = Document::parse("x\n".repeat(100));
+        assert_eq!(mistakes(&noise, FileKind::Config).len(), MOST_MISTAKES);
     }
 
     #[test]

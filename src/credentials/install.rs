@@ -1,4 +1,4 @@
-//! Puts a new pair into AWS's files. Installs nothing that AWS's own parser does not read back as meant.
+//! Puts a new pair into AWS's files, and into others that the user named. Installs nothing that AWS's own parser does not read back as meant.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 use super::FileKind;
 use super::ambiguity::{Pair, pairs_of};
 use super::document::{Document, Edit};
+use super::elsewhere::{Values, values_of};
 use super::profile::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 use super::{LineError, botocore_reader, location, sdk_reader};
 use crate::access_key::AccessKey;
@@ -54,18 +55,57 @@ pub enum Error {
     File(#[from] fs_atomic::Error),
 }
 
+/// How a file holds a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// In the profiles of one of AWS's two files.
+    Profiles(FileKind),
+    /// In whatever way; only the values are known.
+    Any,
+}
+
 /// One file that holds a pair, and where.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Which of the two files.
-    pub kind: FileKind,
     /// Its path, as configured: it may be a link.
     pub path: PathBuf,
-    /// The profiles with their lines.
-    pub pairs: Vec<Pair>,
+    held: Held,
     /// Of the content in which they were found.
     pub digest: Digest,
     document: Document,
+}
+
+#[derive(Clone, Debug)]
+enum Held {
+    Profiles(FileKind, Vec<Pair>),
+    Values(Values),
+}
+
+impl Place {
+    /// How the file holds the pair.
+    pub fn format(&self) -> Format {
+        match &self.held {
+            Held::Profiles(kind, _) => Format::Profiles(*kind),
+            Held::Values(_) => Format::Any,
+        }
+    }
+
+    /// The profiles that hold it.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        let pairs: &[Pair] = match &self.held {
+            Held::Profiles(_, pairs) => pairs,
+            Held::Values(_) => &[],
+        };
+        pairs.iter().map(|pair| pair.profile.as_str())
+    }
+
+    /// The lines of each key ID and its secret, counted from 1.
+    pub fn lines(&self) -> Vec<(usize, usize)> {
+        match &self.held {
+            Held::Profiles(_, pairs) => pairs.iter().map(|pair| pair.lines).collect(),
+            Held::Values(values) => values.lines.clone(),
+        }
+    }
 }
 
 /// Finds the pair in one file; `None` when the file is missing or does not hold it.
@@ -73,7 +113,7 @@ pub struct Place {
 /// # Errors
 ///
 /// When the file cannot be read, or AWS's readers do not agree about the pair.
-pub fn find(kind: FileKind, path: &Path, key: &AccessKey) -> Result<Option<Place>, Error> {
+pub fn find(format: Format, path: &Path, key: &AccessKey) -> Result<Option<Place>, Error> {
     let document = match location::read(path) {
         Ok(document) => document,
         Err(location::ReadError::Missing(_)) => return Ok(None),
@@ -84,17 +124,18 @@ pub fn find(kind: FileKind, path: &Path, key: &AccessKey) -> Result<Option<Place
     {
         return Ok(None);
     }
-    let pairs = pairs_of(&document, kind, key).map_err(|error| Error::Ambiguous {
+    let held = match format {
+        Format::Profiles(kind) => pairs_of(&document, kind, key)
+            .map(|pairs| (!pairs.is_empty()).then_some(Held::Profiles(kind, pairs))),
+        Format::Any => values_of(&document, key).map(|values| values.map(Held::Values)),
+    };
+    let held = held.map_err(|error| Error::Ambiguous {
         path: path.to_owned(),
         error,
     })?;
-    if pairs.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Place {
-        kind,
+    Ok(held.map(|held| Place {
         path: path.to_owned(),
-        pairs,
+        held,
         digest: Digest::of(document.to_bytes()),
         document,
     }))
@@ -108,14 +149,14 @@ pub fn find(kind: FileKind, path: &Path, key: &AccessKey) -> Result<Option<Place
 /// # Errors
 ///
 /// See [`Error`].
-pub async fn replace(kind: FileKind, path: &Path, old: &AccessKey, new: &AccessKey) -> Result<(), Error> {
+pub async fn replace(format: Format, path: &Path, old: &AccessKey, new: &AccessKey) -> Result<(), Error> {
     let mut missing = 0;
     for _ in 0..TRIES {
-        let place = match find(kind, path, old) {
+        let place = match find(format, path, old) {
             Ok(Some(place)) => place,
             // A file in the middle of somebody's writing is empty or cut for some milliseconds.
             not_found => {
-                if matches!(find(kind, path, new), Ok(Some(_))) {
+                if matches!(find(format, path, new), Ok(Some(_))) {
                     return Ok(());
                 }
                 missing += 1;
@@ -156,17 +197,38 @@ fn restore_late_edit(path: &Path, ours: &Document, theirs: Vec<u8>) -> Result<()
 }
 
 /// Makes the edit and proves it: with AWS's own parser, and with both readers of [`super`], every profile of the
-/// place has the new pair and nothing else is different.
+/// place has the new pair and nothing else is different. Where only the values are known, each of them is the new one.
 ///
 /// # Errors
 ///
 /// [`Error::Unproven`].
 pub async fn prove(place: &Place, new: &AccessKey) -> Result<Document, Error> {
-    let edits: Vec<Edit> = place
-        .pairs
-        .iter()
-        .flat_map(|pair| pair.replaced_by(new))
-        .collect();
+    match &place.held {
+        Held::Profiles(kind, pairs) => prove_profiles(place, *kind, pairs, new).await,
+        Held::Values(values) => prove_values(place, values, new),
+    }
+}
+
+/// A file of unknown format: each value is another, as often as before, and all else is the same by the edit's making.
+fn prove_values(place: &Place, values: &Values, new: &AccessKey) -> Result<Document, Error> {
+    let edited = place.document.with(&values.replaced_by(new));
+    let found = values_of(&edited, new).ok().flatten();
+    if found.is_some_and(|found| found.count() == values.count()) {
+        return Ok(edited);
+    }
+    Err(Error::Unproven {
+        path: place.path.clone(),
+        why: "the new pair would not be found in it".into(),
+    })
+}
+
+async fn prove_profiles(
+    place: &Place,
+    kind: FileKind,
+    pairs: &[Pair],
+    new: &AccessKey,
+) -> Result<Document, Error> {
+    let edits: Vec<Edit> = pairs.iter().flat_map(|pair| pair.replaced_by(new)).collect();
     let edited = place.document.with(&edits);
     let unproven = |why: String| Error::Unproven {
         path: place.path.clone(),
@@ -176,9 +238,9 @@ pub async fn prove(place: &Place, new: &AccessKey) -> Result<Document, Error> {
         (Ok(before), Ok(after)) => (before, after),
         (Err(line), _) | (_, Err(line)) => return Err(unproven(format!("line {line} is not text"))),
     };
-    let mut sdk = properties(sdk_reader::read(before, place.kind), &place.path)?;
-    let mut cli = properties(botocore_reader::read(before, place.kind), &place.path)?;
-    for pair in &place.pairs {
+    let mut sdk = properties(sdk_reader::read(before, kind), &place.path)?;
+    let mut cli = properties(botocore_reader::read(before, kind), &place.path)?;
+    for pair in pairs {
         for view in [&mut sdk, &mut cli] {
             let mut set = |name: &str, value: &str| {
                 view.insert((pair.profile.clone(), name.to_owned()), value.to_owned());
@@ -187,13 +249,13 @@ pub async fn prove(place: &Place, new: &AccessKey) -> Result<Document, Error> {
             set(SECRET_ACCESS_KEY, new.secret.expose());
         }
     }
-    if properties(sdk_reader::read(after, place.kind), &place.path)? != sdk {
+    if properties(sdk_reader::read(after, kind), &place.path)? != sdk {
         return Err(unproven("another property would change for the SDKs".into()));
     }
-    if properties(botocore_reader::read(after, place.kind), &place.path)? != cli {
+    if properties(botocore_reader::read(after, kind), &place.path)? != cli {
         return Err(unproven("another property would change for the AWS CLI".into()));
     }
-    let theirs = read_with_aws_parser(edited.to_bytes(), place.kind)
+    let theirs = read_with_aws_parser(edited.to_bytes(), kind)
         .await
         .map_err(|error| unproven(format!("AWS's parser: {error}")))?;
     for ((profile, name), value) in &sdk {

@@ -15,7 +15,7 @@ use zbus::names::UniqueName;
 use zbus::zvariant::Value;
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
-use super::{Button, Desktop, Error, Event, Notification, Urgency};
+use super::{About, Button, Desktop, Error, Event, Notification, Urgency};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -124,6 +124,29 @@ impl Freedesktop {
             .await?;
         reply.body().deserialize()
     }
+}
+
+/// Asks who would show a notification. Shows none; a server that the bus starts on demand is started.
+///
+/// # Errors
+///
+/// When nobody answers.
+pub async fn about() -> Result<About, Error> {
+    match tokio::time::timeout(BOUND, ask_about()).await {
+        Ok(result) => result.map_err(|error| Error::NoServer(error.to_string())),
+        Err(_elapsed) => Err(Error::TimedOut),
+    }
+}
+
+async fn ask_about() -> Result<About, zbus::Error> {
+    let connection = zbus::connection::Builder::session()?.build().await?;
+    let ask = |method| connection.call_method(Some(NAME), PATH, Some(NAME), method, &());
+    let (name, _vendor, version, _specification): (String, String, String, String) =
+        ask("GetServerInformation").await?.body().deserialize()?;
+    Ok(About {
+        name: format!("{name} {version}"),
+        capabilities: ask("GetCapabilities").await?.body().deserialize()?,
+    })
 }
 
 impl Desktop for Freedesktop {

@@ -3,11 +3,23 @@
 //! Buttons are left out there: on macOS a click is reported by its label and wants the main run loop, on Windows there are only blocking
 //! calls, and neither could be tried.
 
-use super::{Desktop, Error, Event, Notification};
+use super::{About, Desktop, Error, Event, Notification};
 
 /// The platform's own notifications.
 #[derive(Debug, Default)]
 pub struct Plain {}
+
+/// The system itself shows notifications, and cannot be asked about it.
+///
+/// # Errors
+///
+/// None.
+pub async fn about() -> Result<About, Error> {
+    Ok(About {
+        name: "the system's own".to_owned(),
+        capabilities: Vec::new(),
+    })
+}
 
 impl Desktop for Plain {
     async fn show(&mut self, notification: &Notification, _replaces: Option<u32>) -> Result<u32, Error> {

@@ -1,6 +1,6 @@
 //! Checks all that can be checked before a key is made, and changes nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use super::retire::{self, Verdict};
 use super::state::{Plan, PlannedFile, PlannedFileKind, Rotation};
 use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey};
 use crate::credentials::FileKind;
-use crate::credentials::install::{self, Place};
+use crate::credentials::install::{self, Format, Place};
 use crate::credentials::location::Locations;
 use crate::fs_atomic;
 use crate::iam::{self, AccessKeyMetadata, Caller, Iam, UserName};
@@ -42,6 +42,8 @@ pub struct Prepared<I> {
 pub struct Surroundings<'a> {
     /// AWS's two files.
     pub locations: &'a Locations,
+    /// Further files, of whatever format, in which the pair is to be replaced if they hold it.
+    pub also_update: &'a [PathBuf],
     /// Where the secrets in hand will lie.
     pub store: &'a dyn SecretStore,
     /// Earlier rotations.
@@ -76,8 +78,8 @@ pub async fn prepare<I: Iam>(
     unfinished(&|rotation| {
         rotation.plan.old_access_key_id == old.id || rotation.new_access_key_id.as_ref() == Some(&old.id)
     })?;
-    let places = places(surroundings.locations, old)?;
-    if places.is_empty() {
+    let places = places(surroundings, old)?;
+    if !places.iter().any(|place| place.profiles().next().is_some()) {
         return Err(Error::NotInFiles(old.id.clone()));
     }
     for place in &places {
@@ -103,9 +105,9 @@ pub async fn prepare<I: Iam>(
     }
     let retire_first = room_for_a_key(&authority.iam, &user_name, &keys, old, surroundings).await?;
     let mut profiles: Vec<String> = Vec::new();
-    for pair in places.iter().flat_map(|place| &place.pairs) {
-        if !profiles.contains(&pair.profile) {
-            profiles.push(pair.profile.clone());
+    for profile in places.iter().flat_map(Place::profiles) {
+        if !profiles.iter().any(|known| known == profile) {
+            profiles.push(profile.to_owned());
         }
     }
     let plan = Plan {
@@ -175,32 +177,49 @@ async fn room_for_a_key(
     }
 }
 
-fn places(locations: &Locations, key: &AccessKey) -> Result<Vec<Place>, install::Error> {
+/// AWS's own files come first: while they are changed, the others still hold a pair that AWS accepts too.
+fn places(surroundings: &Surroundings<'_>, key: &AccessKey) -> Result<Vec<Place>, install::Error> {
+    let locations = surroundings.locations;
+    let mut files: Vec<(Format, &Path)> = [FileKind::Credentials, FileKind::Config]
+        .map(|kind| (Format::Profiles(kind), locations.path(kind)))
+        .to_vec();
+    for path in surroundings.also_update {
+        // Under two names it is one file still.
+        let is_known = |known: &Path| match (known.canonicalize(), path.canonicalize()) {
+            (Ok(known), Ok(path)) => known == path,
+            (Err(_), _) | (_, Err(_)) => known == path.as_path(),
+        };
+        if !files.iter().any(|(_, known)| is_known(known)) {
+            files.push((Format::Any, path));
+        }
+    }
     let mut places = Vec::new();
-    for kind in [FileKind::Credentials, FileKind::Config] {
-        places.extend(install::find(kind, locations.path(kind), key)?);
+    for (format, path) in files {
+        places.extend(install::find(format, path, key)?);
     }
     Ok(places)
 }
 
 fn planned_file(place: &Place) -> PlannedFile {
-    let kind = match place.kind {
-        FileKind::Credentials => PlannedFileKind::Credentials,
-        FileKind::Config => PlannedFileKind::Config,
+    let kind = match place.format() {
+        Format::Profiles(FileKind::Credentials) => PlannedFileKind::Credentials,
+        Format::Profiles(FileKind::Config) => PlannedFileKind::Config,
+        Format::Any => PlannedFileKind::Other,
     };
     PlannedFile {
         kind,
         path: place.path.clone(),
-        lines: place.pairs.iter().map(|pair| pair.lines).collect(),
+        lines: place.lines(),
     }
 }
 
 impl PlannedFile {
-    /// The kind that the `credentials` module knows.
-    pub fn file_kind(&self) -> FileKind {
+    /// How it holds the pair.
+    pub fn format(&self) -> Format {
         match self.kind {
-            PlannedFileKind::Credentials => FileKind::Credentials,
-            PlannedFileKind::Config => FileKind::Config,
+            PlannedFileKind::Credentials => Format::Profiles(FileKind::Credentials),
+            PlannedFileKind::Config => Format::Profiles(FileKind::Config),
+            PlannedFileKind::Other => Format::Any,
         }
     }
 }

@@ -75,9 +75,14 @@ pub fn is_concerned(rotation: &Rotation) -> bool {
         return true;
     }
     match rotation.superseded() {
-        Some(superseded) => PairsHeld::read(&rotation.plan)
-            .of_the_plan()
-            .any(|pair| pair.id == *superseded),
+        Some(superseded) => {
+            let by = if rotation.state == State::Undone {
+                Some(&rotation.plan.old_access_key_id)
+            } else {
+                rotation.new_access_key_id.as_ref()
+            };
+            PairsHeld::read(&rotation.plan).hold_again(superseded, by)
+        }
         None => false,
     }
 }
@@ -148,12 +153,12 @@ pub async fn examine<I: Iam>(
     };
     let new_id = new_access_key_id.as_ref();
     let seen = Observation {
-        files: pairs.summary(&plan.old_access_key_id, new_id),
+        files: pairs.summary(&plan.old_access_key_id, old.as_ref(), new_id),
         new_key: status(new_id),
         old_key: status(Some(&plan.old_access_key_id)),
         new_secret_in_hand: new.is_some(),
         old_secret_in_hand: old.is_some(),
-        new_key_in_a_file: new_id.is_some_and(|id| pairs.find(id).is_some()),
+        new_key_in_a_file: new_id.is_some_and(|id| pairs.names(id)),
     };
     let mut decision = reconcile(rotation.state, rotation.intent, seen);
     if let (Decision::DeleteOrphan, Some((authority, _)), Some(id)) = (decision, &listed, new_id) {

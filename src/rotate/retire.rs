@@ -115,7 +115,7 @@ pub async fn judge(
 
 fn held(rotation: &Rotation, id: &AccessKeyId) -> Option<Kept> {
     let pairs = PairsHeld::read(&rotation.plan);
-    if pairs.find(id).is_some() {
+    if pairs.names(id) {
         Some(Kept::InAFile)
     } else if pairs.is_unreadable() {
         let paths = rotation.plan.files.iter().map(|file| file.path.clone());

@@ -1,7 +1,7 @@
 //! The loop that performs a rotation, one journaled effect after the other. Decides nothing that the pure
 //! machine can decide, and never deletes or stops a key before the next one is proven.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -209,7 +209,7 @@ impl<I: Iam, C: Clock> Performer<'_, '_, I, C> {
     ) -> Result<(), Error> {
         for file in self.rotation(id).plan.files.clone() {
             fs_atomic::remove_leftovers(&file.path);
-            install::replace(file.file_kind(), &file.path, from, to).await?;
+            install::replace(file.format(), &file.path, from, to).await?;
             checkpoint("file-replaced");
         }
         Ok(())
@@ -272,12 +272,12 @@ impl<I: Iam, C: Clock> Performer<'_, '_, I, C> {
         let Some(from) = from else { return Ok(()) };
         for file in files {
             let mut tries = 0;
-            while install::find(file.file_kind(), &file.path, from)?.is_some() {
+            while install::find(file.format(), &file.path, from)?.is_some() {
                 tries += 1;
                 if tries > 3 {
                     return Err(Error::PutBack(file.path.display().to_string()));
                 }
-                install::replace(file.file_kind(), &file.path, from, to).await?;
+                install::replace(file.format(), &file.path, from, to).await?;
             }
         }
         Ok(())
@@ -382,12 +382,27 @@ pub fn lock(
     credentials_file: &Path,
     command: &str,
 ) -> Result<fs_atomic::Lock, fs_atomic::Error> {
+    let holder = format!("keyagent {command} (process {})", std::process::id());
+    fs_atomic::Lock::acquire(&lock_path(state_folder, credentials_file), &holder)
+}
+
+/// The command that works on a credentials file now, with its process ID.
+pub fn holder(state_folder: &Path, credentials_file: &Path) -> Option<String> {
+    fs_atomic::Lock::holder(&lock_path(state_folder, credentials_file))
+}
+
+/// The command that works on the files of a rotation now: while there is one, nothing of it was interrupted.
+pub fn holder_of(state_folder: &Path, rotation: &Rotation) -> Option<String> {
+    let holder = holder(state_folder, rotation.plan.locked_file()?)?;
+    // What this very process has found unfinished is not what it works on.
+    (!holder.ends_with(&format!("(process {})", std::process::id()))).then_some(holder)
+}
+
+fn lock_path(state_folder: &Path, credentials_file: &Path) -> PathBuf {
     // A link and its target are one file.
     let canonical = credentials_file
         .canonicalize()
         .unwrap_or_else(|_| credentials_file.to_owned());
     let name = Digest::of(canonical.as_os_str().as_encoded_bytes());
-    let path = state_folder.join("locks").join(&name.as_str()[..16]);
-    let holder = format!("keyagent {command} (process {})", std::process::id());
-    fs_atomic::Lock::acquire(&path, &holder)
+    state_folder.join("locks").join(&name.as_str()[..16])
 }

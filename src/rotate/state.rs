@@ -1,6 +1,6 @@
 //! The states of a rotation, what leads from one to the next, and what is to be done in each. No I/O.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -114,10 +114,18 @@ pub struct Plan {
     pub existing_access_key_ids: Vec<AccessKeyId>,
 }
 
+impl Plan {
+    /// The file whose lock stands for all of the plan.
+    pub fn locked_file(&self) -> Option<&Path> {
+        let first = self.files.first().map(|file| &file.path);
+        self.credentials_file.as_ref().or(first).map(PathBuf::as_path)
+    }
+}
+
 /// A file of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedFile {
-    /// `credentials` or `config`.
+    /// `credentials`, `config` or `other`.
     pub kind: PlannedFileKind,
     /// Its path, as configured.
     pub path: PathBuf,
@@ -125,7 +133,7 @@ pub struct PlannedFile {
     pub lines: Vec<(usize, usize)>,
 }
 
-/// [`crate::credentials::FileKind`] as the journal writes it.
+/// [`crate::credentials::install::Format`] as the journal writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlannedFileKind {
@@ -133,6 +141,8 @@ pub enum PlannedFileKind {
     Credentials,
     /// The config file.
     Config,
+    /// One of `also_update`, of whatever format.
+    Other,
 }
 
 /// What is recorded of a rotation, in this order.

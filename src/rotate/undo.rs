@@ -41,7 +41,24 @@ pub fn rotation_of<'a>(journal: &'a Journal, profile: &str, key: &AccessKey) -> 
         .iter()
         .rev()
         .find(|rotation| rotation.new_access_key_id.as_ref() == Some(&key.id));
+    // Taken back, or on the way there: the profile holds the old key again, or still.
+    let of_old = journal
+        .rotations()
+        .iter()
+        .rev()
+        .find(|rotation| rotation.plan.old_access_key_id == key.id);
     match rotation {
+        None if of_old.is_some_and(|rotation| !rotation.is_at_rest()) => {
+            Err(Error::Unfinished(key.id.clone()))
+        }
+        None if of_old
+            .is_some_and(|rotation| matches!(rotation.state, State::Undone | State::NewKeyDeleted)) =>
+        {
+            nothing(format!(
+                "the last rotation is taken back already: profile {profile} holds {} again",
+                key.id
+            ))
+        }
         None => nothing(format!(
             "{}, the key of profile {profile}, was not put there by keyagent",
             key.id
@@ -95,7 +112,7 @@ pub async fn prepare<I: Iam>(
         secret,
     };
     let pairs = PairsHeld::read(&rotation.plan);
-    if pairs.summary(&old.id, Some(&new.id)) != FilesHold::NewPair {
+    if pairs.summary(&old.id, Some(&old), Some(&new.id)) != FilesHold::NewPair {
         return Err(Error::NothingToUndo(format!(
             "not all profiles of the rotation ({}) hold {} any more",
             rotation.plan.profiles.join(", "),
@@ -103,7 +120,7 @@ pub async fn prepare<I: Iam>(
         )));
     }
     for file in &rotation.plan.files {
-        if let Some(place) = install::find(file.file_kind(), &file.path, new)? {
+        if let Some(place) = install::find(file.format(), &file.path, new)? {
             install::prove(&place, &old).await?;
             fs_atomic::check_replaceable(&place.path)?;
         }

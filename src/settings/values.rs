@@ -52,6 +52,23 @@ pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Several, with commas between them.
+pub(super) fn paths(value: &str) -> Result<Vec<PathBuf>, String> {
+    let one = |text: &str| {
+        let path = PathBuf::from(text.trim());
+        if path.is_absolute() || path.starts_with("~") {
+            Ok(path)
+        } else {
+            Err(format!("`{}` is neither absolute nor below ~/", text.trim()))
+        }
+    };
+    value
+        .split(',')
+        .filter(|text| !text.trim().is_empty())
+        .map(one)
+        .collect()
+}
+
 pub(super) fn command(value: &str) -> Result<String, String> {
     if value.trim().is_empty() {
         Err("there is no command".into())
@@ -136,6 +153,15 @@ pub(super) fn value_of(settings: &Settings, name: &str) -> Option<String> {
             SecretStoreChoice::File => "file".into(),
         },
         "mfa_serial" => settings.mfa_serial.clone()?,
+        "also_update" if settings.also_update.is_empty() => return None,
+        "also_update" => {
+            let paths: Vec<String> = settings
+                .also_update
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
+            paths.join(", ")
+        }
         "after_rotate" => settings.after_rotate.clone()?,
         "verify_for" => shown(settings.verify_for),
         "verify_every" => shown(settings.verify_every),
@@ -166,6 +192,7 @@ pub(super) fn stricten(settings: &mut Settings, system: &Settings, name: &str) {
         "idle_minutes" => settings.idle_minutes = system.idle_minutes,
         "secret_store" => settings.secret_store = system.secret_store,
         "mfa_serial" => settings.mfa_serial.clone_from(&system.mfa_serial),
+        "also_update" => settings.also_update.clone_from(&system.also_update),
         "after_rotate" => settings.after_rotate.clone_from(&system.after_rotate),
         "verify_for" => settings.verify_for = system.verify_for,
         "verify_every" => settings.verify_every = system.verify_every,

@@ -4,14 +4,40 @@ use crate::support::cloud::Account;
 use crate::support::{Home, section};
 
 #[test]
+fn a_line_that_is_no_setting_hides_no_other_mistake() {
+    let home = Home::new();
+    home.write_credentials("[dev]\nregion = x\n");
+    home.settings("nonsense\nmax_age = 3\n[profile dve]\nnotify = no\n[profile dev]\n[broken");
+    let run = home.keyagent(&["settings", "check"]).exits(1);
+    for words in [
+        "line 3: this is neither",
+        "line 4: there is no setting",
+        "line 5: AWS's files have no profile dve",
+        "line 8: this is neither",
+    ] {
+        assert!(
+            run.stdout.replace("\n  ", " ").contains(words),
+            "no `{words}` in {}",
+            run.stdout
+        );
+    }
+    assert!(!run.stdout.contains("profile dev"), "{}", run.stdout);
+}
+
+#[test]
 fn every_mistake_is_named_with_its_line() {
     let home = Home::new();
     home.keyagent(&["settings", "check"]).exits(0);
     home.settings("warn_dais = 3\nquiet_hours = late");
     let run = home.keyagent(&["settings", "check"]).exits(1);
     let file = home.join(".config/keyagent/config");
+    assert!(
+        run.stdout.lines().all(|line| line.chars().count() <= 80),
+        "{}",
+        run.stdout
+    );
     assert_eq!(
-        run.stdout,
+        run.stdout.replace("\n  ", " "),
         format!(
             "{0}, line 3: there is no setting warn_dais; did you mean warn_days?\n\
              {0}, line 4: `late` are no hours such as 22:00-07:30, nor no\n",

@@ -6,6 +6,31 @@ use super::Scene;
 use crate::support::section;
 
 #[test]
+fn a_mistyped_profile_gets_a_whole_command() {
+    let scene = Scene::new();
+    scene
+        .home
+        .keyagent(&["rotate", "-p", "dve"])
+        .fails_with("no profile dve", "", "keyagent rotate -p dev");
+    scene
+        .home
+        .keyagent(&["retire", "-p", "dve"])
+        .fails_with("no profile dve", "", "keyagent retire -p dev");
+    for command in [
+        "rotate", "status", "doctor", "scan", "undo", "recover", "retire", "settings",
+    ] {
+        let help = scene.home.keyagent(&[command, "--help"]).exits(0);
+        assert!(
+            help.stdout
+                .lines()
+                .all(|line| line.chars().count() <= 80 || line.starts_with("Usage:")),
+            "{}",
+            help.stdout
+        );
+    }
+}
+
+#[test]
 fn overdue_rotates_all_that_policy_calls_overdue_and_nothing_else() {
     let scene = Scene::new();
     let (bob, eve) = (scene.account.user("bob"), scene.account.user("eve"));

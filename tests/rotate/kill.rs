@@ -179,6 +179,47 @@ fn an_undo_killed_anywhere_locks_nobody_out() {
     }
 }
 
+/// Between one file and the next, too: a file of `also_update` comes after AWS's own.
+#[test]
+fn a_further_file_holds_the_same_pair_after_a_kill_anywhere() {
+    let account = Account::start();
+    for (command, points) in [(ROTATE, ROTATING), (UNDO, UNDOING)] {
+        for point in points {
+            let case = Case::new(&account, &name(&format!("also-{}", command[0]), point));
+            case.home
+                .settings("verify_every = 5ms\nverify_for = 600ms\ngrace_days = 0\nalso_update = ~/.env");
+            let id_and_secret = |content: Vec<u8>| {
+                let text = String::from_utf8(content).unwrap();
+                let values = text
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("aws_")?.split_once('='));
+                values
+                    .map(|(_, value)| value.trim().to_owned())
+                    .collect::<Vec<_>>()
+            };
+            let User {
+                access_key_id,
+                secret_access_key,
+                ..
+            } = &case.user;
+            case.home.write(
+                ".env",
+                format!("aws_id={access_key_id}\naws_secret={secret_access_key}\n"),
+            );
+            if command == UNDO {
+                case.home.keyagent(ROTATE).exits(0);
+            }
+            case.survives_a_kill(command, point);
+            let other = std::fs::read(case.home.join(".env")).unwrap();
+            assert_eq!(
+                id_and_secret(other),
+                id_and_secret(case.home.credentials()),
+                "{point}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_retirement_killed_anywhere_locks_nobody_out() {
     let account = Account::start();

@@ -8,6 +8,35 @@ use crate::support::section;
 const UNDO: &[&str] = &["undo", "-p", "dev", "--yes"];
 
 #[test]
+fn a_second_undo_says_that_the_first_has_done_it() {
+    let scene = Scene::new();
+    scene.home.keyagent(ROTATE).exits(0);
+    // Mistakes in the settings do not keep what saves people from working.
+    let undo: &[&str] = &["undo", "-p", "dev", "--yes"];
+    scene.home.settings("verify_every = 20ms\nnonsense\nmax_age = 3");
+    let run = scene.home.keyagent(undo).exits(0);
+    let told = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("line 4: this is neither a section"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        told.contains("line 5: there is no setting max_age"),
+        "{}",
+        run.stderr
+    );
+    scene.home.keyagent(&["recover", "--yes"]).exits(0);
+    scene.home.settings("verify_every = 20ms");
+    for again in [undo, &undo[..3]] {
+        scene
+            .home
+            .keyagent(again)
+            .fails_with("cannot take back", "taken back already", "keyagent status");
+    }
+}
+
+#[test]
 fn an_undo_restores_every_byte() {
     let scene = Scene::new();
     let before = format!(

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, tz::TimeZone};
 
 use super::super::metrics;
-use super::super::reminders::{Matter, Subject, milestone};
+use super::super::reminders::{Subject, milestone};
 use super::{Agent, DAILY, bounds};
 use crate::access_key::AccessKeyId;
 use crate::clock::Clock;
@@ -94,19 +94,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         };
         let now = self.clock.now();
         let all = self.subjects(now);
-        let findings: Vec<&Subject> = all
-            .iter()
-            .filter(|subject| match &subject.matter {
-                Matter::Age { created, limits } => milestone(*created, *limits, now).is_some(),
-                Matter::Unused { .. }
-                | Matter::TwoActive { .. }
-                | Matter::SupersededUsed { .. }
-                | Matter::Appeared
-                | Matter::Gone
-                | Matter::Unfinished
-                | Matter::OpenFile { .. } => true,
-            })
-            .collect();
+        let findings: Vec<&Subject> = all.iter().filter(|subject| subject.matter.is_due(now)).collect();
         let text = metrics::text(&self.memory, &findings, settings.metrics_key_ids, now);
         if let Err(error) = fs_atomic::write_public(&path, text.as_bytes()) {
             (self.log)(&format!("no metrics: {error}"));

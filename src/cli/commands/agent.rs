@@ -10,7 +10,7 @@ use crate::access_key::AccessKeyId;
 use crate::agent::children::Program;
 use crate::agent::install::{self, Plan, Platform};
 use crate::agent::run::{Agent, Place};
-use crate::agent::snooze;
+use crate::agent::{self, snooze};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::location::Locations;
 use crate::credentials::profile::Holds;
@@ -95,7 +95,7 @@ fn program() -> Result<PathBuf, Problem> {
 
 /// One agent a user: two would show everything twice.
 fn lock(environment: &Environment) -> Result<Lock, Problem> {
-    let path = state_folder(environment)?.join("agent.lock");
+    let path = agent::lock_path(&state_folder(environment)?);
     let holder = format!("keyagent agent (process {})", std::process::id());
     Lock::acquire(&path, &holder).map_err(|error| {
         Problem::new(
@@ -212,7 +212,7 @@ fn put_off(
     let loaded = profiles::load(environment)?;
     let names = profiles::chosen(typed, environment);
     let mut keys: Vec<AccessKeyId> = Vec::new();
-    for profile in profiles::named(&loaded, &names)? {
+    for profile in profiles::named(&loaded, &names, "keyagent agent snooze")? {
         match &profile.holds {
             Holds::LongTermKey { access_key, .. } => keys.push(access_key.id.clone()),
             Holds::NoLongTermKey(why) => {

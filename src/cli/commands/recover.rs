@@ -43,7 +43,7 @@ const COMMAND: &str = "keyagent recover";
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let mut workplace = Workplace::open("recover", environment)?;
+    let mut workplace = Workplace::open_to_rescue("recover", environment)?;
     let concerned: Vec<Rotation> = workplace
         .journal
         .rotations()

@@ -3,7 +3,7 @@
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
 };
-use super::super::{Format, ui};
+use super::super::{Format, profiles, ui};
 use crate::access_key::{AccessKey, SecretAccessKey};
 use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
@@ -67,6 +67,16 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         })
         .cloned()
         .collect();
+    for name in &args.profiles {
+        let is_known = |rotation: &Rotation| rotation.plan.profiles.contains(name);
+        if !workplace.journal.rotations().iter().any(is_known) {
+            profiles::named(
+                &profiles::load(environment)?,
+                std::slice::from_ref(name),
+                "keyagent retire",
+            )?;
+        }
+    }
     workplace.warn_about_others(|_| false);
     let due: Vec<&Rotation> = superseded
         .iter()

@@ -1,5 +1,7 @@
 //! `keyagent rotate`: replaces a profile's key in place.
 
+use std::path::PathBuf;
+
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
 };
@@ -57,6 +59,8 @@ struct Target {
     /// The device that the profile which was asked for names, or the settings.
     mfa_serial: Option<String>,
     settings: Settings,
+    /// Further files of the profiles that share the key.
+    also_update: Vec<PathBuf>,
 }
 
 /// Runs the command.
@@ -69,7 +73,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let command = command(args, &names);
     let before = profiles::load(environment)?;
     if !args.overdue {
-        profiles::named(&before, &names)?;
+        profiles::named(&before, &names, "keyagent rotate")?;
     }
     needs_answer("rotate", args.yes, args.dry_run, &command)?;
     let mut workplace = Workplace::open("rotate", environment)?;
@@ -81,7 +85,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let targets = if args.overdue {
         runtime.block_on(overdue(&loaded, &mut workplace, &mut report))
     } else {
-        let wanted = profiles::named(&loaded, &names)?;
+        let wanted = profiles::named(&loaded, &names, "keyagent rotate")?;
         targets(&loaded.profiles, &wanted, &workplace, &mut report)
     };
     if targets.is_empty() && report.is_empty() {
@@ -95,6 +99,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         if prepared.is_empty() || args.dry_run {
             return;
         }
+        report.tell_errors();
         if let Err(problem) = confirm(args.yes, "nothing is rotated", &command) {
             report.error(&names.join(", "), problem);
             return;
@@ -144,7 +149,15 @@ fn targets(all: &[Profile], wanted: &[&Profile], workplace: &Workplace, report: 
                 let settings = workplace.settings.profile(&holder.name).clone();
                 let serials = [&settings.mfa_serial, &holder.mfa_serial, &profile.mfa_serial];
                 let mfa_serial = serials.into_iter().flatten().next().cloned();
+                let shares = |other: &&Profile| match &other.holds {
+                    Holds::LongTermKey {
+                        access_key: other, ..
+                    } => other.id == access_key.id,
+                    Holds::NoLongTermKey(_) => false,
+                };
+                let sharing = all.iter().filter(shares).map(|other| other.name.as_str());
                 targets.push(Target {
+                    also_update: workplace.also_update(sharing),
                     profile: holder.clone(),
                     key: access_key.clone(),
                     mfa_serial,
@@ -223,6 +236,7 @@ async fn prepare_one(
     let iam = client(&workplace.connections, name, &target.key).await?;
     let surroundings = Surroundings {
         locations,
+        also_update: &target.also_update,
         store: workplace.store.as_ref(),
         journal: &workplace.journal,
         state_folder: &workplace.state_folder,

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::super::rotations::load_settings;
-use super::super::{exit_code, ui};
+use super::super::{exit_code, profiles, ui};
 use crate::problem::{Problem, word};
 use crate::process::Environment;
 use crate::settings::{self, AllSettings, SYSTEM_FILE};
@@ -52,15 +52,36 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         Command::Check => {
             let mistakes = AllSettings::mistakes(environment).map_err(no_home)?;
             for mistake in &mistakes {
-                ui::out(&format!("{mistake}\n"));
+                ui::out(&format!("{}\n", ui::wrapped_at(&mistake.to_string(), 80, 2)));
             }
-            if !mistakes.is_empty() {
+            let strangers = strangers(environment);
+            for stranger in &strangers {
+                ui::out(&format!("{}\n", ui::wrapped_at(stranger, 80, 2)));
+            }
+            if !mistakes.is_empty() || !strangers.is_empty() {
                 return Ok(exit_code::FOUND);
             }
             ui::note("the settings are in order");
         }
     }
     Ok(exit_code::OK)
+}
+
+/// Sections of profiles that AWS's files do not have. Where those cannot be read, nothing is known of that.
+fn strangers(environment: &Environment) -> Vec<String> {
+    let Ok(loaded) = profiles::load(environment) else {
+        return Vec::new();
+    };
+    AllSettings::sections_of_profiles(environment)
+        .into_iter()
+        .filter(|(_, _, name)| !loaded.profiles.iter().any(|profile| profile.name == *name))
+        .map(|(path, line, name)| {
+            format!(
+                "{}, line {line}: AWS's files have no profile {name}",
+                path.display()
+            )
+        })
+        .collect()
 }
 
 /// The general ones, then what differs for each profile.

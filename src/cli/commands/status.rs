@@ -5,13 +5,14 @@ use std::path::Path;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
-use super::super::rotations::{client, interrupted, load_settings, runtime};
+use super::super::rotations::{client, load_settings, runtime, tell_unfinished};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::location::Locations;
 use crate::credentials::profile::Profile;
-use crate::iam::AccessKeyStatus;
+use crate::credentials::{FileKind, ambiguity};
+use crate::iam::{AccessKeyStatus, ErrorKind};
 use crate::policy::{Freshness, days_since};
 use crate::problem::Problem;
 use crate::process::Environment;
@@ -56,7 +57,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let wanted = if args.profiles.is_empty() {
         loaded.profiles.iter().collect()
     } else {
-        profiles::named(&loaded, &args.profiles)?
+        profiles::named(&loaded, &args.profiles, "keyagent status")?
     };
     let settings = load_settings(environment)?;
     let state_folder = settings::state_folder(environment)
@@ -80,6 +81,10 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         Vec::new()
     });
     report.add_rotations(&rotations, |profile| settings.profile(profile).grace_days, now);
+    let stumbles = stumbles(&loaded);
+    if let Some((line, words)) = stumbles.first() {
+        blame_the_file(&mut report, words, &edit(&loaded.locations.credentials, *line));
+    }
     match args.format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&report).expect("a report has string keys only");
@@ -87,12 +92,15 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         }
         Format::Text => ui::out(&text(&report, now)),
     }
+    for (line, words) in &stumbles {
+        ui::warning(words, &edit(&loaded.locations.credentials, *line));
+    }
     for failed in &report.errors {
         ui::problem(&failed.problem);
     }
     warn_about_files(&loaded.locations.credentials);
     for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
-        ui::note(&interrupted(rotation));
+        tell_unfinished(rotation, &state_folder);
     }
     let is_overdue = report
         .keys
@@ -250,6 +258,36 @@ fn state(key: &KeyReport) -> &'static str {
     }
 }
 
+fn edit(path: &Path, line: usize) -> String {
+    format!("\"${{EDITOR:-vi}}\" +{line} {}", crate::problem::quoted(path))
+}
+
+/// The lines for which one of AWS's readers refuses the credentials file, or over which they do not agree.
+fn stumbles(loaded: &profiles::Loaded) -> Vec<(usize, String)> {
+    let path = &loaded.locations.credentials;
+    ambiguity::mistakes(&loaded.credentials, FileKind::Credentials)
+        .into_iter()
+        .map(|mistake| {
+            let words = format!("{}, line {}: {}", path.display(), mistake.line, mistake.why);
+            (mistake.line, words)
+        })
+        .collect()
+}
+
+/// What AWS says of a pair that was put together from a broken file is no fault of the key's.
+fn blame_the_file(report: &mut Report, words: &str, command: &str) {
+    for failed in &mut report.errors {
+        let is_of_the_pair = matches!(
+            failed.kind,
+            Some(ErrorKind::InvalidClientTokenId | ErrorKind::SignatureDoesNotMatch)
+        );
+        if is_of_the_pair {
+            failed.problem.cause = format!("{words}\nread so, AWS says: {}", failed.problem.cause);
+            failed.problem.hint = format!("mend that line first: {command}");
+        }
+    }
+}
+
 /// Others on this machine can read the secrets.
 #[cfg(unix)]
 fn warn_about_files(credentials: &Path) {
@@ -259,9 +297,10 @@ fn warn_about_files(credentials: &Path) {
         .map_or(0, |metadata| metadata.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
         let path = crate::problem::quoted(credentials);
-        ui::note(&format!(
-            "warning: {path} is open to others (mode {mode:03o}): chmod 600 {path}"
-        ));
+        ui::warning(
+            &format!("{path} is open to others (mode {mode:03o})"),
+            &format!("chmod 600 {path}"),
+        );
     }
 }
 

@@ -4,7 +4,8 @@ use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
 };
 use super::super::{Format, profiles, ui};
-use crate::credentials::profile::{Holds, key_holder};
+use crate::access_key::AccessKey;
+use crate::credentials::profile::{Holds, Profile, key_holder};
 use crate::problem::{Problem, word};
 use crate::process::Environment;
 use crate::rotate::error::Error;
@@ -43,9 +44,11 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let names = profiles::chosen(&typed, environment);
     let command = format!("keyagent undo -p {}", word(&names[0]));
     let before = profiles::load(environment)?;
-    profiles::named(&before, &names)?;
+    profiles::named(&before, &names, "keyagent undo")?;
+    let mut workplace = Workplace::open_to_rescue("undo", environment)?;
+    // What cannot be taken back anyway needs no answer.
+    find(&before, &names, &workplace)?;
     needs_answer("undo", args.yes, args.dry_run, &command)?;
-    let mut workplace = Workplace::open("undo", environment)?;
     let _lock = workplace.lock(&before.locations.credentials)?;
     // Whoever held the lock may have changed the files.
     let loaded = profiles::load(environment)?;
@@ -67,22 +70,9 @@ async fn undo(
     workplace: &mut Workplace,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let named = profiles::named(loaded, names)?[0];
-    let what = format!("cannot take back the rotation of profile {}", named.name);
-    let holder = key_holder(&loaded.profiles, named).map_err(|why| {
-        Problem::new(
-            &what,
-            why,
-            "see which profiles hold a key: keyagent status --offline",
-        )
-    })?;
-    let Holds::LongTermKey { access_key: new, .. } = &holder.holds else {
-        unreachable!("a key holder holds a key")
-    };
+    let (named, holder, new, rotation) = find(loaded, names, workplace)?;
+    let what = what(named);
     let failed = |error: Error| error.problem(&what, &holder.name);
-    let rotation = rotation_of(&workplace.journal, &holder.name, new)
-        .map_err(failed)?
-        .clone();
     workplace.warn_about_others(|other| other.id == rotation.id);
     workplace.open_store_of(&rotation)?;
     let settings = workplace.settings.profile(&holder.name).clone();
@@ -118,6 +108,33 @@ async fn undo(
         ));
     }
     Ok(())
+}
+
+fn what(profile: &Profile) -> String {
+    format!("cannot take back the rotation of profile {}", profile.name)
+}
+
+/// The profile that was named, the one that holds its key, the key, and the rotation that put it there.
+fn find<'a>(
+    loaded: &'a profiles::Loaded,
+    names: &[String],
+    workplace: &Workplace,
+) -> Result<(&'a Profile, &'a Profile, &'a AccessKey, Rotation), Problem> {
+    let named = profiles::named(loaded, names, "keyagent undo")?[0];
+    let holder = key_holder(&loaded.profiles, named).map_err(|why| {
+        Problem::new(
+            what(named),
+            why,
+            "see which profiles hold a key: keyagent status --offline",
+        )
+    })?;
+    let Holds::LongTermKey { access_key: new, .. } = &holder.holds else {
+        unreachable!("a key holder holds a key")
+    };
+    let rotation = rotation_of(&workplace.journal, &holder.name, new)
+        .map_err(|error| error.problem(what(named), &holder.name))?
+        .clone();
+    Ok((named, holder, new, rotation))
 }
 
 fn describe<I>(prepared: &PreparedUndo<I>) -> String {

@@ -9,9 +9,8 @@ use serde::Serialize;
 use super::super::super::{Format, exit_code, ui};
 use super::state_folder;
 use crate::agent::memory::Memory;
-use crate::agent::snooze;
+use crate::agent::{self, snooze};
 use crate::clock::{Clock, SystemClock};
-use crate::fs_atomic::{Error, Lock};
 use crate::problem::Problem;
 use crate::process::Environment;
 
@@ -33,13 +32,16 @@ struct Reminder {
     about: String,
     access_key_id: Option<String>,
     profiles: Vec<String>,
+    /// What it is about, where that is no key that is known: a file, or a key of a rotation.
+    #[serde(skip)]
+    of: String,
     next: Timestamp,
     snoozed_until: Option<Timestamp>,
 }
 
 pub(super) fn run(format: Format, environment: &Environment) -> Result<u8, Problem> {
     let state_folder = state_folder(environment)?;
-    let holder = holder(&state_folder);
+    let holder = agent::holder(&state_folder);
     let memory = Memory::load(&state_folder);
     let document = document(&memory, holder, &state_folder);
     match format {
@@ -57,18 +59,6 @@ pub(super) fn run(format: Format, environment: &Environment) -> Result<u8, Probl
     })
 }
 
-/// Who holds the lock; a lock ends with its holder, so that is an agent that runs.
-fn holder(state_folder: &Path) -> Option<String> {
-    let path = state_folder.join("agent.lock");
-    if !path.exists() {
-        return None;
-    }
-    match Lock::acquire(&path, "") {
-        Err(Error::Locked { holder, .. }) => Some(holder),
-        Ok(_) | Err(Error::Io { .. } | Error::Changed(_)) => None,
-    }
-}
-
 fn document(memory: &Memory, holder: Option<String>, state_folder: &Path) -> Document {
     let snoozed = snooze::load(state_folder);
     let profiles: BTreeMap<&str, &[String]> = memory
@@ -82,6 +72,7 @@ fn document(memory: &Memory, holder: Option<String>, state_folder: &Path) -> Doc
         let key = profiles.get(of);
         Reminder {
             about: about.to_owned(),
+            of: of.to_owned(),
             access_key_id: key.is_some().then(|| of.to_owned()),
             profiles: key.map(|profiles| profiles.to_vec()).unwrap_or_default(),
             next: *next,
@@ -114,7 +105,7 @@ fn text(document: &Document, now: Timestamp) -> String {
     };
     let mut text = match &document.holder {
         Some(holder) => format!("running     since {} ({holder})\n", time(document.since)),
-        None => "not running keyagent agent install\n".to_owned(),
+        None => "not running; to start it: keyagent agent install\n".to_owned(),
     };
     text.push_str(&format!("last check  {}\n", time(document.last_check)));
     if document.last_success != document.last_check {
@@ -124,14 +115,15 @@ fn text(document: &Document, now: Timestamp) -> String {
         text.push_str(&format!("next check  {}\n", time(document.next_check)));
     }
     if let Some(error) = &document.last_error {
-        text.push_str(&format!("last error  {error}\n"));
+        let words = format!("{} ({})", error, time(document.last_check));
+        text.push_str(&format!("last error  {}\n", ui::wrapped_at(&words, 80, 12)));
     }
     if !document.reminders.is_empty() {
         text.push_str("\nreminders\n");
     }
     for reminder in &document.reminders {
         let who = if reminder.profiles.is_empty() {
-            reminder.access_key_id.clone().unwrap_or_default()
+            reminder.of.clone()
         } else {
             reminder.profiles.join(", ")
         };
