@@ -1,5 +1,5 @@
 //! A whole account's keys and passwords against the CIS rules: what is found, and how it is told.
-//! Pure but for `live`: the time comes in as a value. Changes nothing in the account.
+//! Pure but for [`live`]: the time comes in as a value. Changes nothing in the account.
 //!
 //! ```text
 //! a saved report ─┐
@@ -15,8 +15,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::access_key::AccessKeyId;
 
+pub mod assessment;
 pub mod benchmark;
+pub mod credential_report;
 pub mod document;
+pub mod exemptions;
+pub mod key_ids;
+pub mod live;
+pub mod output;
+pub mod rules;
+pub mod user;
 
 pub use benchmark::Benchmark;
 pub use document::{Document, NotEvaluated, SCHEMA, Summary};

@@ -9,15 +9,15 @@ use aws_credential_types::Credentials;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
-use aws_sdk_iam::types::{PolicyEvaluationDecisionType, StatusType};
+use aws_sdk_iam::types::{PolicyEvaluationDecisionType, ReportStateType, StatusType};
 use aws_smithy_types::DateTime;
 use aws_types::os_shim_internal::{Env, Fs};
 use jiff::Timestamp;
 
 use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey, SessionCredentials, SessionToken};
 use crate::iam::{
-    AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey, Error, Iam,
-    LastUsed, UserName,
+    AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey,
+    CredentialReport, Error, Iam, LastUsed, ReportState, UserName,
 };
 
 mod error;
@@ -31,6 +31,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
+const PATIENT_ATTEMPTS: u32 = 6;
+/// A report of 5,000 users has more than a megabyte.
+const PATIENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The least that STS gives, and more than a rotation takes.
 const SESSION_SECONDS: i32 = 900;
 
@@ -87,6 +90,20 @@ impl Settings {
         Ok(Self {
             sdk: loader.load().await,
         })
+    }
+
+    /// For many calls in a row: AWS's rate limit is met with patience, and with fewer calls.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        let retries = RetryConfig::adaptive().with_max_attempts(PATIENT_ATTEMPTS);
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(PATIENT_TIMEOUT)
+            .build();
+        let builder = self.sdk.into_builder();
+        Self {
+            sdk: builder.retry_config(retries).timeout_config(timeouts).build(),
+        }
     }
 
     /// The region that calls are signed for, before the partition's own rules.
@@ -227,6 +244,39 @@ impl Iam for Client {
             (Some(account_id), Some(arn)) => Ok(CallerIdentity { account_id, arn }),
             _ => Err(error::incomplete(ACTION, "account and ARN")),
         }
+    }
+
+    async fn generate_credential_report(&self) -> Result<ReportState, Error> {
+        let reply = self
+            .iam
+            .generate_credential_report()
+            .send()
+            .await
+            .map_err(|error| error::translate("GenerateCredentialReport", &error))?;
+        Ok(match reply.state() {
+            Some(ReportStateType::Complete) => ReportState::Complete,
+            // Whatever comes, there is no report yet.
+            Some(_) | None => ReportState::UnderWay,
+        })
+    }
+
+    async fn get_credential_report(&self) -> Result<CredentialReport, Error> {
+        const ACTION: &str = "GetCredentialReport";
+        let reply = self
+            .iam
+            .get_credential_report()
+            .send()
+            .await
+            .map_err(|error| error::translate(ACTION, &error))?;
+        let generated_at = timestamp(ACTION, reply.generated_time())?;
+        let content = reply
+            .content
+            .ok_or_else(|| error::incomplete(ACTION, "content"))?
+            .into_inner();
+        Ok(CredentialReport {
+            content,
+            generated_at,
+        })
     }
 
     async fn list_access_keys(&self, user_name: Option<&UserName>) -> Result<Vec<AccessKeyMetadata>, Error> {

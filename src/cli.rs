@@ -54,6 +54,8 @@ enum Command {
     #[cfg(feature = "desktop")]
     Agent(commands::agent::Args),
     #[cfg(feature = "aws")]
+    Audit(commands::audit::Args),
+    #[cfg(feature = "aws")]
     Settings(commands::settings::Args),
     #[cfg(feature = "aws")]
     Policy(commands::policy::Args),
@@ -108,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Delete(args) => commands::delete::run(&args, &environment),
         #[cfg(feature = "desktop")]
         Command::Agent(args) => commands::agent::run(&args, &environment),
+        #[cfg(feature = "aws")]
+        Command::Audit(args) => commands::audit::run(&args, &environment),
         #[cfg(feature = "aws")]
         Command::Settings(args) => commands::settings::run(&args, &environment),
         #[cfg(feature = "aws")]

@@ -121,6 +121,24 @@ pub struct CreatedAccessKey {
     pub create_date: Timestamp,
 }
 
+/// How far AWS is with a credential report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportState {
+    /// It can be fetched.
+    Complete,
+    /// STARTED, INPROGRESS, or a state that is newer than this program: ask again.
+    UnderWay,
+}
+
+/// The answer of GetCredentialReport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialReport {
+    /// The CSV.
+    pub content: Vec<u8>,
+    /// When AWS made it; it gives the same one for four hours.
+    pub generated_at: Timestamp,
+}
+
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -225,6 +243,13 @@ pub trait Iam: Clone {
 
     /// STS GetCallerIdentity. Needs no permission.
     fn get_caller_identity(&self) -> impl Future<Output = Result<CallerIdentity, Error>>;
+
+    /// IAM GenerateCredentialReport: asks for one, or how far it is.
+    fn generate_credential_report(&self) -> impl Future<Output = Result<ReportState, Error>>;
+
+    /// IAM GetCredentialReport. Refused with `ReportNotPresent`, `ReportExpired` or `ReportInProgress` while there is
+    /// none.
+    fn get_credential_report(&self) -> impl Future<Output = Result<CredentialReport, Error>>;
 
     /// IAM ListAccessKeys, all pages. Without a name: of the user whose key signs.
     fn list_access_keys(

@@ -13,6 +13,8 @@ mod adversary;
 mod agent;
 mod allow;
 #[cfg(feature = "aws")]
+mod audit;
+#[cfg(feature = "aws")]
 mod canary;
 mod corpus;
 mod every_source;

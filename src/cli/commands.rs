@@ -3,6 +3,7 @@
 #[cfg(feature = "desktop")]
 pub mod agent;
 #[cfg(feature = "aws")]
+<<<<<<< HEAD
 pub mod delete;
 #[cfg(feature = "aws")]
 pub mod disable;
@@ -10,6 +11,9 @@ pub mod disable;
 pub mod enable;
 #[cfg(feature = "aws")]
 pub mod from_audit;
+=======
+pub mod audit;
+>>>>>>> audit
 pub mod hook;
 #[cfg(feature = "aws")]
 pub mod policy;

@@ -28,6 +28,58 @@ pub fn out(text: &str) {
     settle(anstream::stdout().write_all(text.as_bytes()));
 }
 
+/// stdout, for results that are written piece by piece; what may hold styles loses them on a pipe.
+///
+/// Where the reader goes away the rest is written nowhere: the exit code is still to tell what there was.
+#[cfg(feature = "aws")]
+pub fn results(may_hold_styles: bool) -> Box<dyn Write> {
+    let stdout: Box<dyn Write> = if may_hold_styles {
+        Box::new(anstream::stdout())
+    } else {
+        Box::new(io::stdout().lock())
+    };
+    let until_closed = UntilClosed {
+        out: stdout,
+        is_closed: false,
+    };
+    Box::new(io::BufWriter::with_capacity(1 << 17, until_closed))
+}
+
+#[cfg(feature = "aws")]
+struct UntilClosed {
+    out: Box<dyn Write>,
+    is_closed: bool,
+}
+
+#[cfg(feature = "aws")]
+impl UntilClosed {
+    fn unless_closed<T>(&mut self, result: io::Result<T>, done: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(done)
+            }
+            result => result,
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Write for UntilClosed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            return Ok(bytes.len());
+        }
+        let result = self.out.write(bytes);
+        self.unless_closed(result, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.out.flush();
+        self.unless_closed(result, ())
+    }
+}
+
 /// Writes a line to stderr.
 pub fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");

@@ -11,11 +11,13 @@ MFA sessions or conditions, knows no propagation delay, no faults and no clock; 
 controlled by POST /_account/NAME with a JSON object:
 
     user      {name, path?, policy?}        makes a user with a key; answers arn and the pair
+    users     {name, count}                 makes users without a policy, each with a key
     key       {user}                        makes a further key; answers the pair
     backdate  {key, days}                   sets CreateDate
     lastused  {key, days, service?}         sets the last use
     mfa       {user, kind}                  gives the user a device: virtual, hardware or u2f
-    set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?, mfa_once?, notes_uses?}
+    set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?, mfa_once?, notes_uses?, root_key?,
+               cut_report?}
     fault     {action?, skip?, times?, when?, drop?, delay?, status?, code?, message?, body?, content_type?}
     activate, age, forgetuse  {key}         makes it active; takes it for an old one; forgets its last use
     clearfaults                             no coming call fails
@@ -23,7 +25,8 @@ controlled by POST /_account/NAME with a JSON object:
 
 `consistency`: a key younger than so many seconds is refused. `flap_every`, `flap_for`: every n-th call of a key
 younger than flap_for seconds is refused. `skew`: AWS's clock is so many seconds ahead. `mfa_once`: a code works once.
-`notes_uses`: whether a call that was let in becomes the last use of its key.
+`notes_uses`: whether a call that was let in becomes the last use of its key. `root_key`: `true` gives the root user one.
+`cut_report`: a text that is missing in every credential report.
 
 A fault strikes the first `times` calls of its action, or of any, after `skip` others. With `when: after` it lets the
 call take effect first.
@@ -64,6 +67,8 @@ KNOBS = {
     "mfa_code": "123456",
     "mfa_once": False,
     "notes_uses": True,
+    "root_key": "false",
+    "cut_report": "",
 }
 FAULTS, LOG, SESSIONS, BORN, USES, CODES = [], [], {}, {}, {}, set()
 LOCK = threading.Lock()
@@ -272,6 +277,24 @@ def simulate_principal_policy(self):
 iam_responses.IamResponse.simulate_principal_policy = simulate_principal_policy
 
 
+# The credential report. moto's lacks the root user, and always dates from 2015.
+
+
+def get_credential_report(self):
+    header, _, users = self.backend.get_credential_report().partition("\n")
+    never = "N/A,N/A,N/A,N/A"
+    root = (
+        f"<root_account>,arn:aws:iam::{ACCOUNT_ID}:root,2020-01-01T00:00:00+00:00,not_supported,no_information,"
+        f"not_supported,not_supported,true,{KNOBS['root_key']},{never},false,{never},false,N/A,false,N/A"
+    )
+    content = "\n".join([header, root, users]).rstrip("\n").replace(KNOBS["cut_report"] or "\0", "")
+    generated = datetime.datetime.now(datetime.timezone.utc)
+    return ActionResult({"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated})
+
+
+iam_responses.IamResponse.get_credential_report = get_credential_report
+
+
 # The control endpoints.
 
 OWN_KEYS = {
@@ -297,6 +320,11 @@ def control(name, body):
         policy = body.get("policy") or OWN_KEYS
         iam.put_user_policy(body["name"], "own", json.dumps(policy))
         return {"arn": user.arn, **pair(iam.create_access_key(body["name"]))}
+    if name == "users":
+        for number in range(body["count"]):
+            iam.create_user("us-east-1", f"{body['name']}-{number}", "/")
+            iam.create_access_key(f"{body['name']}-{number}")
+        return {}
     if name == "key":
         return pair(iam.create_access_key(body["user"]))
     if name == "backdate":

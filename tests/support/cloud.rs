@@ -155,6 +155,11 @@ impl Account {
         }
     }
 
+    /// Makes many users, `NAME-0` and so on, each with a key.
+    pub(crate) fn users(&self, name: &str, count: u32) {
+        self.control("users", &json!({ "name": name, "count": count }));
+    }
+
     /// Makes a further key of a user and gives its ID.
     pub(crate) fn add_key(&self, user: &User) -> String {
         text(

@@ -1,0 +1,53 @@
+//! The document of the contract, in the shape of [`crate::audit::Document`], a finding a line.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::{Head, Output, Tail};
+use crate::audit::{Finding, SCHEMA};
+
+/// Writes one document.
+pub struct Json<W> {
+    out: W,
+    is_first: bool,
+}
+
+impl<W: Write> Json<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, is_first: true }
+    }
+}
+
+impl<W: Write> Output for Json<W> {
+    fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
+        write!(
+            self.out,
+            "{{\"schema\":{},\n\"account_id\":{},\n\"as_of\":{},\n\"report_generated_at\":{},\n\"benchmark\":{},\n\
+             \"limits\":{},\n\"findings\":[",
+            json!(SCHEMA),
+            json!(head.account_id),
+            json!(head.as_of),
+            json!(head.report_generated_at),
+            json!(head.benchmark),
+            json!(head.limits),
+        )
+    }
+
+    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
+        self.out.write_all(if self.is_first { b"\n" } else { b",\n" })?;
+        self.is_first = false;
+        serde_json::to_writer(&mut self.out, finding).map_err(io::Error::from)
+    }
+
+    fn end(&mut self, tail: &Tail<'_>) -> io::Result<()> {
+        writeln!(
+            self.out,
+            "\n],\n\"not_evaluated\":{},\n\"summary\":{}}}",
+            json!(tail.tally.not_evaluated),
+            json!(tail.tally.summary),
+        )?;
+        self.out.flush()
+    }
+}

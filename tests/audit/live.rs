@@ -1,0 +1,147 @@
+//! Against the AWS account on loopback.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::cloud::{Account, User};
+use crate::support::{Home, section};
+
+/// An account with an auditor who may do these actions on everybody.
+fn auditor(actions: &[&str]) -> (Account, User, Home) {
+    let account = Account::start();
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
+    });
+    let user = account.user_with_policy("auditor", &policy);
+    let home = Home::on(&account);
+    home.write_credentials(section("default", &user));
+    (account, user, home)
+}
+
+const ALL: &[&str] = &[
+    "iam:GenerateCredentialReport",
+    "iam:GetCredentialReport",
+    "iam:ListAccessKeys",
+];
+
+fn counted(account: &Account) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for call in account.calls() {
+        *counts.entry(call.action).or_default() += 1;
+    }
+    counts
+}
+
+fn failures(document: &Value) -> Vec<String> {
+    document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["result"] == "fail")
+        .map(|finding| {
+            format!(
+                "{} {} {}",
+                finding["user_name"].as_str().unwrap(),
+                finding["rule"].as_str().unwrap(),
+                finding["access_key_id"].as_str().unwrap_or("-")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn failing_keys_are_named_by_their_ids_and_a_disabled_one_no_longer_fails() {
+    let (account, _, home) = auditor(ALL);
+    let (old, young) = (account.user("old"), account.user("young"));
+    account.back_date(&old.access_key_id, 91);
+    account.last_used(&old.access_key_id, 1, "s3");
+    account.back_date(&young.access_key_id, 89);
+    account.last_used(&young.access_key_id, 1, "s3");
+    let run = home.keyagent(&["audit", "--format", "json"]).exits(1);
+    assert_eq!(
+        failures(&run.json()),
+        [format!("old key-rotation {}", old.access_key_id)]
+    );
+    assert_eq!(run.json()["account_id"], "123456789012");
+    assert_eq!(counted(&account)["ListAccessKeys"], 1);
+    assert!(!run.everything().contains(&old.secret_access_key));
+    let run = home
+        .keyagent(&["audit", "--format", "json", "--key-ids", "none"])
+        .exits(1);
+    assert_eq!(failures(&run.json()), ["old key-rotation -"]);
+}
+
+#[test]
+fn five_thousand_users_take_twelve_calls_at_most() {
+    let (account, _, home) = auditor(ALL);
+    account.users("many", 5_000);
+    account.clear_calls();
+    let run = home
+        .keyagent(&["audit", "--format", "json", "--key-ids", "none"])
+        .exits(0);
+    assert_eq!(run.json()["summary"]["users"], 5_002);
+    let calls = account.calls();
+    assert!(calls.len() <= 12, "{:?}", counted(&account));
+}
+
+#[test]
+fn root_with_a_key_fails() {
+    let (account, _, home) = auditor(ALL);
+    account.set(&json!({ "root_key": "true" }));
+    let run = home.keyagent(&["audit", "--format", "json"]);
+    assert_eq!(failures(&run.json()), ["<root_account> root-access-key -"]);
+}
+
+#[test]
+fn every_state_of_the_report_is_waited_for() {
+    let (account, _, home) = auditor(ALL);
+    for (status, code) in [
+        (410, "ReportNotPresent"),
+        (410, "ReportExpired"),
+        (404, "ReportInProgress"),
+    ] {
+        account.fault(&json!({ "action": "GetCredentialReport", "status": status, "code": code }));
+    }
+    home.keyagent(&["audit"]).exits(0);
+    assert_eq!(counted(&account)["GetCredentialReport"], 4);
+    assert!(counted(&account)["GenerateCredentialReport"] <= 6);
+}
+
+#[test]
+fn a_throttled_audit_goes_on_and_a_refused_one_fails() {
+    let (account, _, home) = auditor(ALL);
+    account
+        .fault(&json!({ "action": "GetCredentialReport", "status": 400, "code": "Throttling", "times": 2 }));
+    home.keyagent(&["audit"]).exits(0);
+    let (_account, _, home) = auditor(&["iam:GenerateCredentialReport"]);
+    let run = home.keyagent(&["audit", "--format", "json"]).fails_with(
+        "cannot audit the account",
+        "iam:GetCredentialReport",
+        "keyagent policy audit",
+    );
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn half_a_report_is_told_as_half() {
+    let (account, _, home) = auditor(ALL);
+    account.user("ann");
+    account.set(&json!({ "cut_report": ",false,N/A,false,N/A" }));
+    let run = home.keyagent(&["audit"]).exits(2);
+    assert!(run.stderr.contains("cannot evaluate row"), "{}", run.stderr);
+}
+
+#[test]
+fn keys_that_cannot_be_looked_up_fail_the_audit_and_not_the_verdicts() {
+    let (account, _, home) = auditor(&ALL[..2]);
+    let old = account.user("old");
+    account.back_date(&old.access_key_id, 91);
+    let run = home.keyagent(&["audit", "--format", "json"]).fails_with(
+        "cannot look up the key IDs of 1 of 1 users, old among them",
+        "iam:ListAccessKeys",
+        "keyagent policy audit",
+    );
+    assert!(failures(&run.json()).contains(&"old key-rotation -".to_owned()));
+}
