@@ -3,7 +3,8 @@
 #[cfg(feature = "desktop")]
 pub mod agent;
 #[cfg(feature = "aws")]
-<<<<<<< HEAD
+pub mod audit;
+#[cfg(feature = "aws")]
 pub mod delete;
 #[cfg(feature = "aws")]
 pub mod disable;
@@ -11,9 +12,6 @@ pub mod disable;
 pub mod enable;
 #[cfg(feature = "aws")]
 pub mod from_audit;
-=======
-pub mod audit;
->>>>>>> audit
 pub mod hook;
 #[cfg(feature = "aws")]
 pub mod policy;
