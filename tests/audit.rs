@@ -287,3 +287,68 @@ fn no_cell_of_the_csv_is_a_formula() {
         run.stdout
     );
 }
+
+/// An account with a user whose name would be markup, were it not escaped.
+fn with_markup() -> String {
+    report(&[
+        Row::root("false", "N/A"),
+        Row::of("<img src=x onerror=alert(1)>&\"'", "true", "2020-01-01T00:00:00Z"),
+    ])
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_escapes_what_the_account_says() {
+    let home = Home::new();
+    home.write("report.csv", with_markup());
+    let page = audit(&home, &["--format", "html"]).exits(1).stdout;
+    assert!(!page.contains("<img"), "{page}");
+    assert!(
+        page.contains("&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;"),
+        "{page}"
+    );
+    for outside in ["http://", "https://", "src=\"", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("<svg") && page.contains("key-rotation"));
+}
+
+#[test]
+fn junit_has_a_case_a_finding_and_escapes() {
+    let home = Home::new();
+    home.write("report.csv", with_markup());
+    home.write("read.py", "import sys, xml.etree.ElementTree as t\nr = t.parse('out.xml').getroot()\nprint(r.get('tests'), r.get('failures'), sum(1 for c in r.iter('testcase') if '<img' in c.get('name')))\n");
+    home.write("out.xml", audit(&home, &["--format", "junit"]).exits(1).stdout);
+    let read = home
+        .run(std::path::Path::new("/usr/bin/env"), &["python3", "read.py"])
+        .exits(0);
+    assert_eq!(read.stdout.trim(), "4 1 3");
+}
+
+#[test]
+fn security_hub_takes_every_batch() {
+    let home = Home::new();
+    home.write("report.csv", report(&rows(300)));
+    home.write("batches", audit(&home, &["--format", "asff"]).exits(1).stdout);
+    home.write(
+        "validate.py",
+        "import json, botocore.session, botocore.validate\n\
+         model = botocore.session.get_session().get_service_model('securityhub')\n\
+         shape = model.operation_model('BatchImportFindings').input_shape\n\
+         ids = []\n\
+         for line in open('batches', encoding='utf-8'):\n    \
+             batch = json.loads(line)\n    \
+             assert 1 <= len(batch) <= 100\n    \
+             report = botocore.validate.ParamValidator().validate({'Findings': batch}, shape)\n    \
+             assert not report.has_errors(), report.generate_report()\n    \
+             ids += [finding['Id'] for finding in batch]\n\
+         assert all(len(i) <= 512 for i in ids)\n\
+         print(len(ids), len(set(ids)))\n",
+    );
+    let python = crate::support::cloud::virtual_environment()
+        .unwrap()
+        .join("bin/python");
+    let run = home.run(&python, &["validate.py"]).exits(0);
+    let (all, distinct) = run.stdout.trim().split_once(' ').unwrap();
+    assert!(all.parse::<u32>().unwrap() > 500);
+    assert_eq!(all, distinct, "an Id that two findings share");
+}

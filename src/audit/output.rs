@@ -8,11 +8,17 @@ use jiff::Timestamp;
 use super::assessment::Tally;
 use super::{Benchmark, Finding, Limits, Rule};
 
+mod asff;
+mod html;
 mod json;
+mod junit;
 mod ndjson;
 mod separated;
 
+pub use asff::Asff;
+pub use html::Html;
 pub use json::Json;
+pub use junit::Junit;
 pub use ndjson::Ndjson;
 pub use separated::Separated;
 

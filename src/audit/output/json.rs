@@ -11,12 +11,17 @@ use crate::audit::{Finding, SCHEMA};
 pub struct Json<W> {
     out: W,
     is_first: bool,
+    line: Vec<u8>,
 }
 
 impl<W: Write> Json<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, is_first: true }
+        Self {
+            out,
+            is_first: true,
+            line: Vec::new(),
+        }
     }
 }
 
@@ -36,9 +41,12 @@ impl<W: Write> Output for Json<W> {
     }
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        self.out.write_all(if self.is_first { b"\n" } else { b",\n" })?;
+        self.line.clear();
+        self.line
+            .extend_from_slice(if self.is_first { b"\n" } else { b",\n" });
         self.is_first = false;
-        serde_json::to_writer(&mut self.out, finding).map_err(io::Error::from)
+        serde_json::to_writer(&mut self.line, finding)?;
+        self.out.write_all(&self.line)
     }
 
     fn end(&mut self, tail: &Tail<'_>) -> io::Result<()> {

@@ -13,7 +13,7 @@ use crate::audit::assessment::{Assessment, Tally};
 use crate::audit::credential_report::{CredentialReport, ReportError};
 use crate::audit::exemptions::Exemptions;
 use crate::audit::live::{self, NoReport};
-use crate::audit::output::{Json, Ndjson, Output, Separated};
+use crate::audit::output::{Asff, Html, Json, Junit, Ndjson, Output, Separated};
 use crate::audit::rules::Judge;
 use crate::audit::{Benchmark, Outcome, key_ids};
 use crate::aws::{self, Client, Connections};
@@ -89,6 +89,12 @@ enum Format {
     Ndjson,
     /// For spreadsheet programs
     Csv,
+    /// For CI servers
+    Junit,
+    /// For Security Hub: a line is one batch of `aws securityhub batch-import-findings`
+    Asff,
+    /// One page that needs nothing else
+    Html,
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -119,7 +125,11 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         as_of: args.as_of.unwrap_or(now),
         exemptions,
     };
-    let mut output = output(args.format);
+    let region = environment
+        .get_str("AWS_REGION")
+        .or_else(|| environment.get_str("AWS_DEFAULT_REGION"))
+        .unwrap_or("us-east-1");
+    let mut output = output(args.format, region);
     let tally = match &args.report {
         Some(path) => saved(path, args, &judge, output.as_mut())?,
         None => asked(args, environment, &judge, output.as_mut())?,
@@ -142,13 +152,16 @@ fn code(tally: &Tally) -> u8 {
     }
 }
 
-fn output(format: Format) -> Box<dyn Output> {
+fn output(format: Format, region: &str) -> Box<dyn Output> {
     let out = ui::results(format == Format::Table);
     match format {
         Format::Table => Box::new(Table::new(out)),
         Format::Json => Box::new(Json::new(out)),
         Format::Ndjson => Box::new(Ndjson::new(out)),
         Format::Csv => Box::new(Separated::new(out)),
+        Format::Junit => Box::new(Junit::new(out)),
+        Format::Asff => Box::new(Asff::new(out, region)),
+        Format::Html => Box::new(Html::new(out)),
     }
 }
 
