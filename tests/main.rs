@@ -18,6 +18,7 @@ mod corpus;
 mod every_source;
 mod history;
 mod hook;
+mod manual;
 #[cfg(feature = "aws")]
 mod network;
 mod own_keys;

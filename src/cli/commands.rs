@@ -2,7 +2,9 @@
 
 #[cfg(feature = "desktop")]
 pub mod agent;
+pub mod completions;
 pub mod hook;
+pub mod man;
 #[cfg(feature = "aws")]
 pub mod policy;
 #[cfg(feature = "aws")]
