@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(feature = "aws")]
 mod after_rotate;
@@ -65,6 +65,8 @@ enum Command {
     Policy(commands::policy::Args),
     Scan(commands::scan::Args),
     Hook(commands::hook::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 /// How results are written.
@@ -124,6 +126,8 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => commands::policy::run(&args),
         Command::Scan(args) => commands::scan::run(&args, &environment),
         Command::Hook(args) => commands::hook::run(&args, &environment),
+        Command::Completions(args) => commands::completions::run(&args, Args::command()),
+        Command::Man(args) => commands::man::run(&args, Args::command()),
     };
     match result {
         Ok(code) => ExitCode::from(code),

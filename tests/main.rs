@@ -22,6 +22,7 @@ mod doctor;
 mod every_source;
 mod history;
 mod hook;
+mod manual;
 #[cfg(feature = "aws")]
 mod network;
 mod own_keys;

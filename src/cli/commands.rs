@@ -4,6 +4,7 @@
 pub mod agent;
 #[cfg(feature = "aws")]
 pub mod audit;
+pub mod completions;
 #[cfg(feature = "aws")]
 pub mod delete;
 #[cfg(feature = "aws")]
@@ -15,6 +16,7 @@ pub mod enable;
 #[cfg(feature = "aws")]
 pub mod from_audit;
 pub mod hook;
+pub mod man;
 #[cfg(feature = "aws")]
 pub mod policy;
 #[cfg(feature = "aws")]
