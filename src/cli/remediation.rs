@@ -171,7 +171,7 @@ async fn sign(order: &Order<'_>, environment: &Environment) -> Result<Signer, Pr
     let loaded = profiles::load(environment)?;
     let typed: Vec<String> = order.common.profile.iter().cloned().collect();
     let names = profiles::chosen(&typed, environment);
-    let named = profiles::named(&loaded, &names)?[0];
+    let named = profiles::named(&loaded, &names, &order.command)?[0];
     let what = format!("cannot sign with profile {}", named.name);
     let holder = key_holder(&loaded.profiles, named).map_err(|why| {
         let hint = "name a profile with an administrator's key: keyagent status --offline";

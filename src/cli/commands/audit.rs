@@ -202,7 +202,7 @@ fn asked(
     let loaded = profiles::load(environment)?;
     let typed: Vec<String> = args.profile.iter().cloned().collect();
     let names = profiles::chosen(&typed, environment);
-    let profile = profiles::named(&loaded, &names)?[0];
+    let profile = profiles::named(&loaded, &names, "keyagent audit")?[0];
     let name = &profile.name;
     let Holds::LongTermKey { access_key, .. } = &profile.holds else {
         let why = match &profile.holds {
