@@ -9,6 +9,8 @@ pub enum Job {
     Own,
     /// The same, only with MFA.
     OwnWithMfa,
+    /// `audit`.
+    Audit,
     /// `disable`, `enable` and `delete` with the keys of others.
     Remediate,
 }
@@ -53,6 +55,21 @@ pub fn document(job: Job, partition: &str, user_path: &str) -> Value {
             });
             vec![keys, device]
         }
+        Job::Audit => vec![
+            json!({
+                "Sid": "ReadCredentialReport",
+                "Effect": "Allow",
+                "Action": ["iam:GenerateCredentialReport", "iam:GetCredentialReport"],
+                // Neither knows resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+                "Resource": "*",
+            }),
+            json!({
+                "Sid": "LookUpAccessKeyIds",
+                "Effect": "Allow",
+                "Action": ["iam:ListAccessKeys"],
+                "Resource": format!("arn:{partition}:iam::*:user{user_path}*"),
+            }),
+        ],
         Job::Remediate => vec![json!({
             "Sid": "RemediateAccessKeys",
             "Effect": "Allow",
@@ -74,6 +91,10 @@ mod tests {
             (
                 Job::OwnWithMfa,
                 include_str!("../../packaging/iam-policies/self-mfa.json"),
+            ),
+            (
+                Job::Audit,
+                include_str!("../../packaging/iam-policies/audit.json"),
             ),
             (
                 Job::Remediate,

@@ -26,6 +26,8 @@ enum JobName {
     /// The same, only with MFA
     #[value(name = "self-mfa")]
     OwnWithMfa,
+    /// Audit a whole account
+    Audit,
     /// Disable, enable and delete the keys of others
     Remediate,
 }
@@ -50,6 +52,7 @@ pub fn run(args: &Args) -> Result<u8, Problem> {
     let job = match args.job {
         JobName::Own => Job::Own,
         JobName::OwnWithMfa => Job::OwnWithMfa,
+        JobName::Audit => Job::Audit,
         JobName::Remediate => Job::Remediate,
     };
     let document = document(job, &args.partition, &args.user_path);
