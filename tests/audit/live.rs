@@ -145,3 +145,32 @@ fn keys_that_cannot_be_looked_up_fail_the_audit_and_not_the_verdicts() {
     );
     assert!(failures(&run.json()).contains(&"old key-rotation -".to_owned()));
 }
+
+#[test]
+fn the_policy_is_enough_and_each_action_is_needed() {
+    let policy: Value =
+        serde_json::from_str(include_str!("../../packaging/iam-policies/audit.json")).unwrap();
+    let account = Account::start();
+    let home = Home::on(&account);
+    let old = account.user("old");
+    account.back_date(&old.access_key_id, 91);
+    let is_enough = |name: &str, policy: &Value| {
+        let auditor = account.user_with_policy(name, policy);
+        home.write_credentials(section("default", &auditor));
+        home.keyagent(&["audit"]).code == 1
+    };
+    assert!(is_enough("whole", &policy));
+    for statement in 0..2 {
+        let actions = policy["Statement"][statement]["Action"].as_array().unwrap();
+        for (number, action) in actions.iter().enumerate() {
+            let mut less = policy.clone();
+            let left = less["Statement"][statement]["Action"].as_array_mut().unwrap();
+            left.remove(number);
+            if left.is_empty() {
+                less["Statement"].as_array_mut().unwrap().remove(statement);
+            }
+            let name = format!("no{}", action.as_str().unwrap().replace("iam:", ""));
+            assert!(!is_enough(&name, &less), "{action} is not needed");
+        }
+    }
+}
