@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Scene, YES};
-use crate::support::Run;
+use super::{Scene, YES, policy};
 use crate::support::cloud::User;
+use crate::support::{Run, section};
 
 fn finding(rule: &str, user: &User, access_key_id: Option<&str>) -> Value {
     json!({
@@ -208,4 +208,32 @@ fn what_is_no_audit_or_of_another_account_is_refused() {
     let unknown = scene.by_audit("disable", &document(&[key]), &["--yes", "--rule", "nonsense"]);
     assert!(unknown.exits(2).stderr.contains("unused-credentials"));
     scene.nothing_was_changed();
+}
+
+#[test]
+fn dormant_keys_are_disabled_and_put_back_and_no_other_is_touched() {
+    let scene = Scene::new();
+    let mut policy = policy();
+    let audit: Value = serde_json::from_str(include_str!("../../packaging/iam-policies/audit.json")).unwrap();
+    let statements = audit["Statement"].as_array().unwrap().iter().cloned();
+    policy["Statement"].as_array_mut().unwrap().extend(statements);
+    let admin = scene.account.user_with_policy("cleaner", &policy);
+    scene.home.write_credentials(section("admin", &admin));
+    let (idle, never) = (scene.account.user("idle"), scene.account.user("never"));
+    scene.account.back_date(&idle.access_key_id, 400);
+    scene.account.last_used(&idle.access_key_id, 45, "s3");
+    scene.account.back_date(&never.access_key_id, 46);
+    scene.account.back_date(&scene.ann.access_key_id, 400);
+    scene.account.last_used(&scene.ann.access_key_id, 44, "s3");
+    let dormant = ["disable", "--dormant", "-p", "admin", "--format", "json"];
+    let dry = scene.home.keyagent(&[&dormant[..], &["--dry-run"]].concat());
+    assert!(!dry.stdout.contains(&scene.ann.access_key_id), "{}", dry.stdout);
+    scene.is(&idle.access_key_id, "Active");
+    let run = scene.home.keyagent(&[&dormant[..], &["--yes"]].concat());
+    assert_eq!(run.code, 0, "{}", run.everything());
+    scene.is(&idle.access_key_id, "Inactive");
+    scene.is(&never.access_key_id, "Inactive");
+    scene.is(&scene.ann.access_key_id, "Active");
+    scene.put_back(&run).exits(0);
+    assert!(scene.account.keys().values().all(|status| status == "Active"));
 }

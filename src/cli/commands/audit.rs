@@ -15,7 +15,7 @@ use crate::audit::exemptions::Exemptions;
 use crate::audit::live::{self, NoReport};
 use crate::audit::output::{Asff, Html, Json, Junit, Ndjson, Output, Separated};
 use crate::audit::rules::Judge;
-use crate::audit::{Benchmark, Outcome, key_ids};
+use crate::audit::{Benchmark, Document, Outcome, key_ids};
 use crate::aws::{self, Client, Connections};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::profile::Holds;
@@ -237,11 +237,16 @@ fn asked(
         fetch(&iam, args.key_ids, judge, name).await
     });
     runtime.shutdown_background();
+    evaluate(live?, judge, name, output)
+}
+
+/// Judges what AWS said.
+fn evaluate(live: Live, judge: &Judge, name: &str, output: &mut dyn Output) -> Result<Tally, Problem> {
     let Live {
         account_id,
         report,
         keys,
-    } = live?;
+    } = live;
     let what = format!("the report of account {account_id}");
     let mut rows =
         CredentialReport::open(&report.content[..]).map_err(|error| unusable_answer(&what, &error))?;
@@ -257,6 +262,28 @@ fn asked(
         })
         .map_err(|error| unwritable(&error))?;
     assessment.finish().map_err(|error| unwritable(&error))
+}
+
+/// The keys of an account that nobody has used for so many days, as the document of an audit.
+///
+/// # Errors
+///
+/// When AWS does not say all that it takes to tell.
+pub(super) async fn dormant(iam: &Client, unused_days: u32, profile: &str) -> Result<Document, Problem> {
+    let benchmark = Benchmark::default();
+    let judge = Judge {
+        benchmark,
+        limits: crate::audit::Limits {
+            unused_days,
+            ..benchmark.limits()
+        },
+        as_of: SystemClock.now(),
+        exemptions: Exemptions::default(),
+    };
+    let live = fetch(iam, KeyIds::Failing, &judge, profile).await?;
+    let mut text = Vec::new();
+    evaluate(live, &judge, profile, &mut Json::new(&mut text))?;
+    Ok(serde_json::from_slice(&text).expect("what an audit writes, it reads"))
 }
 
 /// What AWS said.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::super::remediation::{CommonArgs, KeyArgs, Order, Selection, run as treat};
+use super::audit;
 use super::from_audit::{self, FromAuditArgs};
+use crate::audit::Rule;
 use crate::problem::{Problem, quoted, word};
 use crate::process::Environment;
 use crate::remediate::Action;
@@ -13,12 +15,18 @@ use crate::remediate::Action;
 /// Shows when each key was last used, asks, and records what it does: `keyagent enable --run` puts back exactly what a
 /// run has disabled.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("which").required(true).args(["access_key_id", "from_audit"])))]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["access_key_id", "from_audit", "dormant"])))]
 pub struct Args {
     #[command(flatten)]
     key: KeyArgs,
     #[command(flatten)]
     audit: FromAuditArgs,
+    /// Every key of the account that nobody has used for so long that an audit fails it as unused-credentials
+    #[arg(long)]
+    dormant: bool,
+    /// How long that is
+    #[arg(long, value_name = "DAYS", default_value_t = 45, requires = "dormant", value_parser = clap::value_parser!(u32).range(1..))]
+    unused_days: u32,
     /// Let it disable the key that signs this command
     #[arg(long = "self")]
     own_key_too: bool,
@@ -37,8 +45,18 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         common: &args.common,
         force: false,
         own_key_too: args.own_key_too,
-        command: command("disable", &args.key, args.audit.from_audit.as_ref()),
+        command: if args.dormant {
+            format!("keyagent disable --dormant --unused-days {}", args.unused_days)
+        } else {
+            command("disable", &args.key, args.audit.from_audit.as_ref())
+        },
     };
+    if args.dormant {
+        return treat(&order, environment, async |signer, _| {
+            let document = audit::dormant(&signer.iam, args.unused_days, &signer.profile).await?;
+            Ok(from_audit::selection(document, &[Rule::UnusedCredentials]))
+        });
+    }
     let audit = from_audit::read(&args.audit, Action::Disable)?;
     treat(&order, environment, async |_, _| Ok(selection(&args.key, audit)))
 }

@@ -35,20 +35,24 @@ pub fn read(args: &FromAuditArgs, action: Action) -> Result<Option<Selection>, P
     let Some(path) = &args.from_audit else {
         return Ok(None);
     };
-    let document = document(path, action)?;
+    Ok(Some(selection(document(path, action)?, &args.rules)))
+}
+
+/// The keys of a document's failing findings.
+pub fn selection(document: Document, rules: &[Rule]) -> Selection {
     if !document.not_evaluated.is_empty() {
         ui::note(&format!(
             "warning: the audit has left {} users or rows unjudged; their keys are not among these",
             document.not_evaluated.len()
         ));
     }
-    let chosen = choose(&document, &args.rules);
-    Ok(Some(Selection {
+    let chosen = choose(&document, rules);
+    Selection {
         targets: chosen.targets,
         passed_over: chosen.passed_over,
         account_id: document.account_id,
         ..Selection::default()
-    }))
+    }
 }
 
 fn document(path: &Path, action: Action) -> Result<Document, Problem> {
