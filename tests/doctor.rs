@@ -285,10 +285,10 @@ fn a_clock_that_is_off_and_an_aws_that_is_away_are_told() {
     let account = Account::start();
     let user = account.user("ann");
     let home = home(&account, &section("dev", &user));
-    account.set(&json!({ "skew": 3600 }));
+    account.set(&json!({ "skew": 3600, "date_skew": 3600 }));
     let report = home.keyagent(JSON).exits(1).json();
     says(&report, "clock", "problem", "60 min behind AWS's", "set-ntp true");
-    account.set(&json!({ "skew": -90 }));
+    account.set(&json!({ "skew": -90, "date_skew": -90 }));
     let report = home.keyagent(JSON).exits(1).json();
     says(&report, "clock", "warning", "s ahead of AWS's", "set-ntp true");
     assert_eq!(level(&report, "identity"), "ok");

@@ -64,6 +64,8 @@ KNOBS = {
     "flap_every": 0,
     "flap_for": 0,
     "skew": 0,
+    # The Date of replies is as far ahead: the SDK corrects its clock by it, and only then signs rightly.
+    "date_skew": 0,
     "mfa_code": "123456",
     "mfa_once": False,
     "notes_uses": True,
@@ -495,7 +497,7 @@ class Handler(WSGIRequestHandler):
         pass
 
     def date_time_string(self, timestamp=None):
-        return super().date_time_string((timestamp or time.time()) + KNOBS["skew"])
+        return super().date_time_string((timestamp or time.time()) + KNOBS["date_skew"])
 
     def setup(self):
         super().setup()

@@ -46,8 +46,10 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let before = profiles::load(environment)?;
     profiles::named(&before, &names, "keyagent undo")?;
     let mut workplace = Workplace::open_to_rescue("undo", environment)?;
-    // What cannot be taken back anyway needs no answer.
-    find(&before, &names, &workplace)?;
+    if !args.yes && !args.dry_run && !ui::can_ask() {
+        // What cannot be taken back anyway is not worth a --yes. Everybody else is told under the lock.
+        find(&before, &names, &workplace)?;
+    }
     needs_answer("undo", args.yes, args.dry_run, &command)?;
     let _lock = workplace.lock(&before.locations.credentials)?;
     // Whoever held the lock may have changed the files.
