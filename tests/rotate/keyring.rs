@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::Output;
 
 use super::{ROTATE, Scene};
 use crate::support::Run;
@@ -29,16 +30,26 @@ impl Login<'_> {
             "printf %s \"$KEYRING_PASSWORD\" | gnome-keyring-daemon {start} --components=secrets >/dev/null 2>&1; \
              unset KEYRING_PASSWORD; exec \"$@\""
         );
-        let output = home
+        // Not pipes: a keyring that the bus has started may outlive it, and would hold their other end.
+        let told = [home.join("login.stdout"), home.join("login.stderr")];
+        let [stdout, stderr] = [0, 1].map(|one| std::fs::File::create(&told[one]).unwrap());
+        let status = home
             .command(
                 Path::new("dbus-run-session"),
                 &[&["--", "sh", "-c", &script, "sh", program], arguments].concat(),
             )
             .env("XDG_RUNTIME_DIR", &runtime)
             .env("KEYRING_PASSWORD", self.password.unwrap_or_default())
-            .output()
+            .stdout(stdout)
+            .stderr(stderr)
+            .status()
             .expect("tests/run has installed dbus");
-        Run::of(&output)
+        let [stdout, stderr] = told.map(|file| std::fs::read(file).unwrap());
+        Run::of(&Output {
+            status,
+            stdout,
+            stderr,
+        })
     }
 
     fn keyagent(&self, arguments: &[&str]) -> Run {
