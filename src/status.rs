@@ -1,6 +1,6 @@
 //! What is known about every key: from AWS, or from the files and the last answers alone. Changes no key.
 //!
-//! [`online`] asks AWS, [`memory`] is what it said last, [`report`] is how both are told.
+//! [`mod@online`] asks AWS, [`mod@memory`] is what it said last, [`mod@report`] is how both are told.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
 //! `keyagent doctor`: each fault is named with the command that mends it, and what is well is told as well.
 
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
@@ -347,7 +346,7 @@ fn a_mute_bus_is_given_up() {
     let home = Home::new();
     home.write(".config/keyagent/config", "[defaults]\nsecret_store = keyring\n");
     let socket = home.join("mute");
-    let _listener = UnixListener::bind(&socket).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let home = home.with(
         "DBUS_SESSION_BUS_ADDRESS",
         &format!("unix:path={}", socket.display()),
