@@ -123,6 +123,7 @@ impl Check {
     }
 
     /// What `--fix` can mend by itself.
+    #[cfg(unix)]
     fn mended_by_mode(self, path: &Path, mode: u32) -> Self {
         Self {
             mode: Some(mode),

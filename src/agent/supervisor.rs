@@ -10,6 +10,10 @@ use crate::process::Environment;
 /// The supervisor, if there is one.
 #[derive(Clone, Debug, Default)]
 pub struct Supervisor {
+    #[cfg_attr(
+        not(unix),
+        expect(dead_code, reason = "systemd has its socket on Linux alone")
+    )]
     socket: Option<PathBuf>,
     watchdog: Option<Duration>,
 }

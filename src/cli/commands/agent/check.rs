@@ -6,7 +6,6 @@ use super::super::status::ask;
 use crate::agent::facts::{Facts, OpenFile};
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::location::Locations;
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::rotate::journal::Journal;
@@ -50,6 +49,9 @@ fn facts(environment: &Environment) -> Result<Facts, Problem> {
 #[cfg(unix)]
 fn open_files(environment: &Environment) -> Vec<OpenFile> {
     use std::os::unix::fs::PermissionsExt;
+
+    use crate::credentials::location::Locations;
+
     let Some(locations) = Locations::of(environment) else {
         return Vec::new();
     };
