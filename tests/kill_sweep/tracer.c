@@ -117,8 +117,12 @@ int main(int argc, char **argv) {
             continue;
         }
         struct __ptrace_syscall_info info;
-        if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) < 0)
+        if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) < 0) {
+            // The first thread has ended them all meanwhile.
+            if (errno == ESRCH)
+                continue;
             fail("PTRACE_GET_SYSCALL_INFO");
+        }
         const char *name = info.op == PTRACE_SYSCALL_INFO_ENTRY ? touches_the_world(&info) : NULL;
         if (name) {
             count++;
@@ -126,8 +130,11 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "point %ld %s\n", count, name);
             if (is_kill && count == wanted) {
                 kill(child, SIGKILL);
-                while (waitpid(child, &status, __WALL) >= 0 && !WIFSIGNALED(status) && !WIFEXITED(status)) {
-                }
+                // The first thread is reported after all others have been.
+                pid_t ended;
+                do {
+                    ended = waitpid(-1, &status, __WALL);
+                } while (ended >= 0 && (ended != child || !(WIFSIGNALED(status) || WIFEXITED(status))));
                 return 137;
             }
             if (is_hold && count == wanted && system(command) != 0)
