@@ -67,6 +67,12 @@ impl AccessKeyId {
         Ok(Self(text.to_owned()))
     }
 
+    /// An ID of the usual length that AWS has given to nobody.
+    #[cfg(feature = "aws")]
+    pub fn made_up() -> Self {
+        Self::parse("KEYAGENTS_MADE_UP_ID").expect("letters and `_` fit IAM's pattern")
+    }
+
     /// The ID as AWS writes it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ini::{Ini, ParseOption};
-
 use crate::policy::Limits;
 use crate::process::Environment;
 use crate::secret_store::SecretStoreChoice;
 
+mod file;
 pub mod quiet_hours;
 mod values;
 
+use file::{File, read, read_all};
 use quiet_hours::QuietHours;
 pub use values::duration;
 use values::{boolean, days, describe, minutes, path, stricten, value_of};
@@ -132,18 +132,10 @@ impl AllSettings {
             Err(no_home) => return (Self::default(), vec![no_home]),
         };
         let mut mistakes = Vec::new();
-        let mut take = |path: &Path| match std::fs::read_to_string(path) {
-            Ok(text) => {
-                let (file, mut wrong) = parse_all(path, &text);
-                mistakes.append(&mut wrong);
-                Some(file)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => {
-                let path = path.to_owned();
-                mistakes.push(Error::Read { path, source });
-                None
-            }
+        let mut take = |path: &Path| {
+            let (file, mut wrong) = read_all(path);
+            mistakes.append(&mut wrong);
+            file
         };
         let (system, user) = (take(Path::new(SYSTEM_FILE)), take(&user));
         match Self::merge(system, user) {
@@ -162,18 +154,8 @@ impl AllSettings {
     /// [`Error::NoHome`].
     pub fn mistakes(environment: &Environment) -> Result<Vec<Error>, Error> {
         let user = user_file(environment)?;
-        let mut mistakes = Vec::new();
-        for path in [Path::new(SYSTEM_FILE), &user] {
-            match std::fs::read_to_string(path) {
-                Ok(text) => mistakes.extend(parse_all(path, &text).1),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(source) => mistakes.push(Error::Read {
-                    path: path.to_owned(),
-                    source,
-                }),
-            }
-        }
-        Ok(mistakes)
+        let paths = [Path::new(SYSTEM_FILE), &user];
+        Ok(paths.into_iter().flat_map(|path| read_all(path).1).collect())
     }
 
     /// The profiles that have settings of their own.
@@ -336,167 +318,6 @@ fn folder(
     Ok(base.or_else(platform).ok_or(Error::NoHome)?.join("keyagent"))
 }
 
-struct File {
-    path: PathBuf,
-    enforced: bool,
-    entries: Vec<Entry>,
-}
-
-impl File {
-    /// The entries that hold for a profile, the weakest first.
-    fn of(&self, profile: Option<&str>) -> impl Iterator<Item = &Entry> {
-        let general = self.entries.iter().filter(|entry| entry.profile.is_none());
-        let own = self
-            .entries
-            .iter()
-            .filter(move |entry| entry.profile.is_some() && entry.profile.as_deref() == profile);
-        general.chain(own)
-    }
-
-    fn apply(&self, settings: &mut Settings, profile: Option<&str>) -> Result<(), Error> {
-        for entry in self.of(profile) {
-            set(settings, &entry.name, &entry.value).map_err(|why| Error::Line {
-                path: self.path.clone(),
-                line: entry.line,
-                why,
-            })?;
-        }
-        Ok(())
-    }
-}
-
-struct Entry {
-    profile: Option<String>,
-    name: String,
-    value: String,
-    line: usize,
-}
-
-fn read(path: &Path) -> Result<Option<File>, Error> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(path, &text).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-fn parse(path: &Path, text: &str) -> Result<File, Error> {
-    let (file, mistakes) = parse_all(path, text);
-    mistakes.into_iter().next().map_or(Ok(file), Err)
-}
-
-/// What can be taken of a file, and every mistake in it.
-fn parse_all(path: &Path, text: &str) -> (File, Vec<Error>) {
-    let mut mistakes = Vec::new();
-    let mut fail = |line, why: String| {
-        mistakes.push(Error::Line {
-            path: path.to_owned(),
-            line,
-            why,
-        });
-    };
-    let mut file = File {
-        path: path.to_owned(),
-        enforced: false,
-        entries: Vec::new(),
-    };
-    // Values are taken as they stand: a Windows path has backslashes, and a quote is a quote.
-    let options = ParseOption {
-        enabled_quote: false,
-        enabled_escape: false,
-        ..ParseOption::default()
-    };
-    // The parser stops at the first line that it cannot take, and counts lines otherwise than an editor.
-    let mut lines: Vec<&str> = text.lines().collect();
-    for (index, line) in lines.iter_mut().enumerate() {
-        let shown = line.trim();
-        let is_header = shown.starts_with('[') && shown.ends_with(']');
-        let is_setting = !shown.starts_with(['[', '=', ':']) && shown.contains(['=', ':']);
-        if !(shown.is_empty() || shown.starts_with(['#', ';']) || is_header || is_setting) {
-            fail(
-                index + 1,
-                "this is neither a section, [NAME], nor a setting, NAME = VALUE".into(),
-            );
-            *line = "";
-        }
-    }
-    let text = &lines.join("\n");
-    let ini = match Ini::load_from_str_opt(text, options) {
-        Ok(ini) => ini,
-        Err(error) => {
-            fail(error.line, error.msg.to_string());
-            return (file, mistakes);
-        }
-    };
-    for (section, properties) in &ini {
-        let profile = match section {
-            None if properties.is_empty() => continue,
-            Some("defaults") => None,
-            Some(section) if section.starts_with("profile ") => {
-                Some(section["profile ".len()..].trim().to_owned())
-            }
-            None => {
-                fail(
-                    1,
-                    "a setting stands before the first [defaults] or [profile NAME]".into(),
-                );
-                continue;
-            }
-            Some(section) => {
-                let line = line_of(text, |line| line.trim().starts_with(&format!("[{section}]")));
-                fail(
-                    line,
-                    format!("there is no section [{section}]; use [defaults] or [profile NAME]"),
-                );
-                continue;
-            }
-        };
-        for (name, value) in properties {
-            let line = line_in_section(text, section.unwrap_or_default(), name, value);
-            if name == "enforce" {
-                match boolean(value) {
-                    Ok(enforced) => file.enforced = enforced,
-                    Err(why) => fail(line, why),
-                }
-                continue;
-            }
-            if let Err(why) = set(&mut Settings::default(), name, value) {
-                fail(line, why);
-                continue;
-            }
-            file.entries.push(Entry {
-                profile: profile.clone(),
-                name: name.to_owned(),
-                value: value.to_owned(),
-                line,
-            });
-        }
-    }
-    (file, mistakes)
-}
-
-/// rust-ini gives no line numbers, so they are looked up.
-fn line_in_section(text: &str, section: &str, name: &str, value: &str) -> usize {
-    let mut inside = false;
-    line_of(text, |line| {
-        let line = line.trim();
-        if let Some(header) = line.strip_prefix('[') {
-            inside = header.strip_suffix(']') == Some(section);
-        }
-        inside
-            && line
-                .split_once(['=', ':'])
-                .is_some_and(|(found, rest)| found.trim() == name && rest.trim() == value.trim())
-    })
-}
-
-fn line_of(text: &str, is_it: impl FnMut(&str) -> bool) -> usize {
-    text.lines().position(is_it).map_or(1, |index| index + 1)
-}
-
 fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
     match name {
         "max_age_days" => settings.limits.max_age_days = days(value)?,
@@ -527,14 +348,17 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::file::parse;
     use super::*;
 
     fn file(text: &str) -> Option<File> {
-        Some(parse(Path::new("config"), text).unwrap())
+        let (file, mistakes) = parse(Path::new("config"), text);
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        Some(file)
     }
 
     fn error(text: &str) -> String {
-        parse(Path::new("config"), text).err().unwrap().to_string()
+        parse(Path::new("config"), text).1[0].to_string()
     }
 
     #[test]
@@ -598,7 +422,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named() {
         let text = "[defaults]\nwarn_days = soon\nwarn_dais = 3\n[b]\nx = 1\n[profile a]\nwarn_days = 4\nwarn_days = 5x\n";
-        let mistakes: Vec<String> = parse_all(Path::new("config"), text)
+        let mistakes: Vec<String> = parse(Path::new("config"), text)
             .1
             .iter()
             .map(ToString::to_string)

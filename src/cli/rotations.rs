@@ -327,7 +327,16 @@ pub fn load_settings(environment: &Environment) -> Result<AllSettings, Problem> 
 ///
 /// When the certificate bundle cannot be used.
 pub async fn client(connections: &Connections, profile: &str, key: &AccessKey) -> Result<Client, Problem> {
-    let settings = aws::Settings::load(connections, Some(profile))
+    Ok(Client::new(&connection(connections, profile).await?, key))
+}
+
+/// How a profile connects to AWS.
+///
+/// # Errors
+///
+/// When the certificate bundle cannot be used.
+pub async fn connection(connections: &Connections, profile: &str) -> Result<aws::Settings, Problem> {
+    aws::Settings::load(connections, Some(profile))
         .await
         .map_err(|error| {
             Problem::new(
@@ -335,8 +344,7 @@ pub async fn client(connections: &Connections, profile: &str, key: &AccessKey) -
                 error.to_string(),
                 "check AWS_CA_BUNDLE, or ca_bundle in the config file",
             )
-        })?;
-    Ok(Client::new(&settings, key))
+        })
 }
 
 /// The runtime that the SDK runs on.

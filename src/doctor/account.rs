@@ -57,23 +57,9 @@ pub async fn check(subject: &Subject<'_>, now: impl Fn() -> Timestamp) -> Vec<Ch
     checks
 }
 
-/// Whether the answer came from something else than AWS, or did not come.
+/// Whether the answer came from something else than AWS, or did not come: AWS's own is a refusal.
 fn is_of_the_way(error: &Error) -> bool {
-    match error.kind {
-        ErrorKind::Unreachable | ErrorKind::TimedOut | ErrorKind::Unreadable | ErrorKind::ServiceFailure => {
-            true
-        }
-        ErrorKind::AccessDenied { .. }
-        | ErrorKind::InvalidMfaCode
-        | ErrorKind::InvalidClientTokenId
-        | ErrorKind::SignatureDoesNotMatch
-        | ErrorKind::ExpiredToken
-        | ErrorKind::RequestExpired
-        | ErrorKind::LimitExceeded
-        | ErrorKind::NoSuchEntity
-        | ErrorKind::Throttled
-        | ErrorKind::Refused => false,
-    }
+    !error.had_no_effect()
 }
 
 fn told(subject: &Subject<'_>, check: &'static str, what: &str, error: &Error) -> Check {
@@ -166,7 +152,7 @@ async fn of_user(subject: &Subject<'_>, identity: &CallerIdentity, user_name: &U
         "STS and IAM answer",
     )];
     // Of a key that nobody has, IAM looks for it only once the policies have allowed the call.
-    let nobodys = AccessKeyId::parse("KEYAGENTS_MADE_UP_ID").expect("letters and `_` fit IAM's pattern");
+    let nobodys = AccessKeyId::made_up();
     let active = crate::iam::AccessKeyStatus::Active;
     let (used, updated, deleted, created, devices) = tokio::join!(
         iam.get_access_key_last_used(subject.access_key_id),

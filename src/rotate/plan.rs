@@ -226,9 +226,8 @@ impl PlannedFile {
 
 /// A pair of the usual shape that stands for the one which AWS has yet to make.
 fn made_up_pair() -> AccessKey {
-    let id = AccessKeyId::parse("KEYAGENTS_MADE_UP_ID").expect("letters and `_` fit IAM's pattern");
     AccessKey {
-        id,
+        id: AccessKeyId::made_up(),
         secret: SecretAccessKey::new("/made+up/".repeat(4) + "1234"),
     }
 }

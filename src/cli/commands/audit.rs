@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::super::rotations::runtime;
+use super::super::rotations::{connection, runtime};
 use super::super::{exit_code, profiles, ui};
 use crate::audit::assessment::{Assessment, Tally};
 use crate::audit::credential_report::{CredentialReport, ReportError};
@@ -16,7 +16,7 @@ use crate::audit::live::{self, NoReport};
 use crate::audit::output::{Asff, Html, Json, Junit, Ndjson, Output, Separated};
 use crate::audit::rules::Judge;
 use crate::audit::{Benchmark, Document, Outcome, key_ids};
-use crate::aws::{self, Client, Connections};
+use crate::aws::{Client, Connections};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::profile::Holds;
 use crate::iam::{self, Iam as _};
@@ -224,15 +224,7 @@ fn asked(
     }
     let runtime = runtime()?;
     let live = runtime.block_on(async {
-        let settings = aws::Settings::load(&Connections::new(environment), Some(name))
-            .await
-            .map_err(|error| {
-                Problem::new(
-                    "cannot connect to AWS",
-                    error.to_string(),
-                    "check AWS_CA_BUNDLE, or ca_bundle in the config file",
-                )
-            })?;
+        let settings = connection(&Connections::new(environment), name).await?;
         let iam = Client::new(&settings.patient(), access_key);
         fetch(&iam, args.key_ids, judge, name).await
     });
@@ -306,10 +298,28 @@ async fn fetch(iam: &Client, key_ids: KeyIds, judge: &Judge, profile: &str) -> R
             "try again in a minute: AWS goes on with it",
         ),
     })?;
+    let names = match key_ids {
+        KeyIds::None => Vec::new(),
+        KeyIds::All | KeyIds::Failing => {
+            let what = format!("the report of account {}", identity.account_id);
+            let rows = CredentialReport::open(&report.content[..]);
+            wanted(
+                rows.map_err(|error| unusable_answer(&what, &error))?,
+                key_ids,
+                judge,
+            )
+        }
+    };
+    Ok(Live {
+        account_id: identity.account_id,
+        keys: live::keys_of(iam, names).await,
+        report,
+    })
+}
+
+/// The users whose key IDs are to be looked up.
+fn wanted(mut rows: CredentialReport<&[u8]>, key_ids: KeyIds, judge: &Judge) -> Vec<String> {
     let mut names = Vec::new();
-    let what = format!("the report of account {}", identity.account_id);
-    let mut rows =
-        CredentialReport::open(&report.content[..]).map_err(|error| unusable_answer(&what, &error))?;
     while let Some(row) = rows.next_row() {
         // What cannot be read is told when it is judged.
         let Ok(row) = row else { continue };
@@ -318,15 +328,11 @@ async fn fetch(iam: &Client, key_ids: KeyIds, judge: &Judge, profile: &str) -> R
         }
         let mut is_wanted = key_ids == KeyIds::All;
         judge.verdicts(&row.user, |verdict| is_wanted |= verdict.outcome == Outcome::Fail);
-        if is_wanted && key_ids != KeyIds::None {
+        if is_wanted {
             names.push(row.user.name.to_owned());
         }
     }
-    Ok(Live {
-        account_id: identity.account_id,
-        keys: live::keys_of(iam, names).await,
-        report,
-    })
+    names
 }
 
 /// One problem for all users whose keys AWS did not list; the first reason stands for all.

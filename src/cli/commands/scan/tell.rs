@@ -113,17 +113,20 @@ impl Rules {
             Source::Staged { .. } | Source::Commits | Source::Pushed | Source::Stream => {
                 // The index is what is about to be committed; the work tree may say something that nobody will see.
                 let content = match Repository::open(here, environment) {
-                    Ok(repository) => repository.file_at_top(FILE_NAME)?.unwrap_or_default(),
+                    Ok(repository) => {
+                        let content = repository.file_at_top(FILE_NAME)?.unwrap_or_default();
+                        if matches!(source, Source::Staged { .. })
+                            && let Ok(top) = repository.top_level()
+                        {
+                            rules.has_unstaged = read(&top)?.as_bytes() != content;
+                        }
+                        content
+                    }
                     // A stream needs no repository.
                     Err(git::Error::NotARepository) => Vec::new(),
                     Err(error) => return Err(error.into()),
                 };
                 rules.files.insert(PathBuf::new(), AllowFile::parse(&content)?);
-                if matches!(source, Source::Staged { .. })
-                    && let Ok(top) = Repository::open(here, environment).and_then(|it| it.top_level())
-                {
-                    rules.has_unstaged = read(&top)?.as_bytes() != content;
-                }
             }
             Source::Files => {
                 let paths = scan.findings.iter().map(|finding| &finding.path);
