@@ -152,13 +152,14 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
 }
 
 fn plan(environment: &Environment) -> Result<Plan, Problem> {
-    install::plan(Platform::current(), &program()?, environment).map_err(|error| {
+    let plan = install::plan(Platform::current(), &program()?, environment).map_err(|error| {
         Problem::new(
             "cannot find where the agent belongs",
             error.to_string(),
             "export HOME",
         )
-    })
+    })?;
+    Ok(plan.beside_packages(&install::PACKAGED_UNIT_FOLDERS))
 }
 
 fn install(environment: &Environment) -> Result<u8, Problem> {
@@ -167,13 +168,16 @@ fn install(environment: &Environment) -> Result<u8, Problem> {
         Ok(()) => {
             ui::out(&format!(
                 "the agent runs, and starts at every login ({})\n",
-                plan.file.display()
+                plan.description().display()
             ));
             Ok(exit_code::OK)
         }
         Err(error @ install::Error::Command { .. }) => Err(Problem::new(
             "cannot start the agent",
-            format!("{} is written, but {error}", plan.file.display()),
+            match &plan.packaged {
+                Some(unit) => format!("{} is in its place, but {error}", unit.display()),
+                None => format!("{} is written, but {error}", plan.file.display()),
+            },
             "in a session of your own: keyagent agent install; without one: keyagent agent run",
         )),
         Err(error) => Err(Problem::new(
