@@ -1,6 +1,6 @@
 //! `keyagent agent`: the background agent, and what makes it start by itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -84,13 +84,15 @@ fn state_folder(environment: &Environment) -> Result<PathBuf, Problem> {
 }
 
 fn program() -> Result<PathBuf, Problem> {
-    process::current_program().map_err(|error| {
-        Problem::new(
-            "cannot find keyagent itself",
-            error.to_string(),
-            "start it by its full path",
-        )
-    })
+    process::current_program().map_err(no_program)
+}
+
+fn no_program(error: std::io::Error) -> Problem {
+    Problem::new(
+        "cannot find keyagent itself",
+        error.to_string(),
+        "start it by its full path",
+    )
 }
 
 /// One agent a user: two would show everything twice.
@@ -152,14 +154,21 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
 }
 
 fn plan(environment: &Environment) -> Result<Plan, Problem> {
-    let plan = install::plan(Platform::current(), &program()?, environment).map_err(|error| {
-        Problem::new(
-            "cannot find where the agent belongs",
-            error.to_string(),
-            "export HOME",
-        )
-    })?;
-    Ok(plan.beside_packages(&install::PACKAGED_UNIT_FOLDERS))
+    let plan_for = |program: &Path| {
+        install::plan(Platform::current(), program, environment).map_err(|error| {
+            Problem::new(
+                "cannot find where the agent belongs",
+                error.to_string(),
+                "export HOME",
+            )
+        })
+    };
+    let packaged = plan_for(&program()?)?.beside_packages(&install::PACKAGED_UNIT_FOLDERS);
+    if packaged.packaged.is_some() {
+        return Ok(packaged);
+    }
+    // Homebrew's real path has the version in it, which is gone at the next upgrade.
+    plan_for(&process::lasting_path_of_this_program(environment).map_err(no_program)?)
 }
 
 fn install(environment: &Environment) -> Result<u8, Problem> {
