@@ -96,8 +96,13 @@ impl Plan {
 
     /// Whether the user has installed the agent.
     pub fn is_installed(&self) -> bool {
-        let is_there = |path: &Path| path.symlink_metadata().is_ok();
-        is_there(&self.file) || self.enabled_link.as_deref().is_some_and(is_there)
+        let is_enabled = self.enabled_link.as_deref().is_some_and(Path::is_symlink);
+        self.is_written() || is_enabled
+    }
+
+    /// A link to /dev/null is no file of the agent: with it, the user masks the unit for systemd.
+    fn is_written(&self) -> bool {
+        self.file.is_file()
     }
 }
 
@@ -215,8 +220,8 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
 pub fn install(plan: &Plan) -> Result<(), Error> {
     if plan.packaged.is_none() {
         fs_atomic::write_private(&plan.file, plan.content.as_bytes())?;
-    } else if plan.file.symlink_metadata().is_ok_and(|file| file.is_file()) {
-        // Written before the package came. A link is the user's: to /dev/null, it masks the unit.
+    } else if plan.is_written() {
+        // Before the package came.
         remove(&plan.file)?;
     }
     // systemd leaves a link to the other unit of that name as it is, and says that it is in the way.
@@ -235,7 +240,9 @@ pub fn uninstall(plan: &Plan) -> Result<bool, Error> {
         // What does not run cannot be ended.
         let _ = run(words);
     }
-    remove(&plan.file)?;
+    if plan.is_written() {
+        remove(&plan.file)?;
+    }
     // It stays where no user manager has answered.
     plan.enabled_link.as_deref().map_or(Ok(()), remove)?;
     for words in &plan.forget {
@@ -398,6 +405,7 @@ mod tests {
         // A unit that the user has masked stays masked.
         std::os::unix::fs::symlink("/dev/null", &plan.file).unwrap();
         install(&plan).unwrap();
+        assert!(!uninstall(&plan).unwrap());
         assert!(plan.file.is_symlink());
     }
 }
