@@ -1,30 +1,25 @@
 //! `keyagent audit`: a whole account's keys and passwords against the CIS rules.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::super::rotations::{connection, runtime};
-use super::super::{exit_code, profiles, ui};
-use crate::audit::assessment::{Assessment, Tally};
-use crate::audit::credential_report::{CredentialReport, ReportError};
+use super::super::{exit_code, ui};
+use crate::audit::Benchmark;
+use crate::audit::assessment::Tally;
 use crate::audit::exemptions::Exemptions;
-use crate::audit::live::{self, NoReport};
 use crate::audit::output::{Asff, Html, Json, Junit, Ndjson, Output, Separated};
 use crate::audit::rules::Judge;
-use crate::audit::{Benchmark, Document, Outcome, key_ids};
-use crate::aws::{Client, Connections};
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::profile::Holds;
-use crate::iam::{self, Iam as _};
-use crate::policy::days_since;
-use crate::problem::{Problem, quoted, word};
+use crate::problem::{Problem, quoted};
 use crate::process::Environment;
 
+mod account;
+mod saved;
 mod table;
+
+pub(super) use account::dormant;
 
 use table::Table;
 
@@ -131,8 +126,8 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .unwrap_or("us-east-1");
     let mut output = output(args.format, region);
     let tally = match &args.report {
-        Some(path) => saved(path, args, &judge, output.as_mut())?,
-        None => asked(args, environment, &judge, output.as_mut())?,
+        Some(path) => saved::evaluate(path, args, &judge, output.as_mut())?,
+        None => account::audit(args, environment, &judge, output.as_mut())?,
     };
     for missing in &tally.not_evaluated {
         ui::problem(&missing.problem);
@@ -165,232 +160,6 @@ fn output(format: Format, region: &str) -> Box<dyn Output> {
     }
 }
 
-/// Evaluates a report that was saved.
-fn saved(path: &Path, args: &Args, judge: &Judge, output: &mut dyn Output) -> Result<Tally, Problem> {
-    let name = path.display().to_string();
-    let source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(path).map_err(|error| unusable(&name, &error.into()))?)
-    };
-    let mut report = CredentialReport::open(source).map_err(|error| unusable(&name, &error))?;
-    if judge.exemptions.names_keys() {
-        ui::note("note: a saved report names no key, so no [key …] of the exemptions holds");
-    }
-    let mut assessment = Assessment::new(judge, output, None, None);
-    assessment
-        .report(&name, &mut report, |_user| {})
-        .map_err(|error| unwritable(&error))?;
-    let tally = assessment.finish().map_err(|error| unwritable(&error))?;
-    if let (Some(newest), None) = (tally.summary.newest_time, args.as_of) {
-        let days = days_since(newest, judge.as_of);
-        ui::note(&format!(
-            "note: the newest time in {name} is {newest}, {days} days ago; the verdicts are as of now\n      as of \
-             then: --as-of {newest}"
-        ));
-    }
-    Ok(tally)
-}
-
-/// Asks AWS for the account's report, and for what it does not say.
-fn asked(
-    args: &Args,
-    environment: &Environment,
-    judge: &Judge,
-    output: &mut dyn Output,
-) -> Result<Tally, Problem> {
-    let loaded = profiles::load(environment)?;
-    let typed: Vec<String> = args.profile.iter().cloned().collect();
-    let names = profiles::chosen(&typed, environment);
-    let profile = profiles::named(&loaded, &names, "keyagent audit")?[0];
-    let name = &profile.name;
-    let Holds::LongTermKey { access_key, .. } = &profile.holds else {
-        let why = match &profile.holds {
-            Holds::NoLongTermKey(why) => why.clone(),
-            Holds::LongTermKey { .. } => String::new(),
-        };
-        return Err(Problem::new(
-            format!("cannot audit with profile {name}"),
-            why,
-            "keyagent audit -p PROFILE",
-        ));
-    };
-    if judge.exemptions.names_keys() && args.key_ids == KeyIds::None {
-        return Err(Problem::new(
-            "cannot tell which keys are exempt",
-            "the exemptions name keys, and --key-ids none looks up no key",
-            "--key-ids failing",
-        ));
-    }
-    let runtime = runtime()?;
-    let live = runtime.block_on(async {
-        let settings = connection(&Connections::new(environment), name).await?;
-        let iam = Client::new(&settings.patient(), access_key);
-        fetch(&iam, args.key_ids, judge, name).await
-    });
-    runtime.shutdown_background();
-    evaluate(live?, judge, name, output)
-}
-
-/// Judges what AWS said.
-fn evaluate(live: Live, judge: &Judge, name: &str, output: &mut dyn Output) -> Result<Tally, Problem> {
-    let Live {
-        account_id,
-        report,
-        keys,
-    } = live;
-    let what = format!("the report of account {account_id}");
-    let mut rows =
-        CredentialReport::open(&report.content[..]).map_err(|error| unusable_answer(&what, &error))?;
-    let mut assessment = Assessment::new(judge, output, Some(account_id), Some(report.generated_at));
-    if let Some(problem) = not_looked_up(&keys, name) {
-        assessment.not_evaluated("key IDs".into(), problem);
-    }
-    assessment
-        .report(&what, &mut rows, |user| {
-            if let Some(Ok(listed)) = keys.get(user.name) {
-                key_ids::apply(user, listed);
-            }
-        })
-        .map_err(|error| unwritable(&error))?;
-    assessment.finish().map_err(|error| unwritable(&error))
-}
-
-/// The keys of an account that nobody has used for so many days, as the document of an audit.
-///
-/// # Errors
-///
-/// When AWS does not say all that it takes to tell.
-pub(super) async fn dormant(iam: &Client, unused_days: u32, profile: &str) -> Result<Document, Problem> {
-    let benchmark = Benchmark::default();
-    let judge = Judge {
-        benchmark,
-        limits: crate::audit::Limits {
-            unused_days,
-            ..benchmark.limits()
-        },
-        as_of: SystemClock.now(),
-        exemptions: Exemptions::default(),
-    };
-    let live = fetch(iam, KeyIds::Failing, &judge, profile).await?;
-    let mut text = Vec::new();
-    evaluate(live, &judge, profile, &mut Json::new(&mut text))?;
-    Ok(serde_json::from_slice(&text).expect("what an audit writes, it reads"))
-}
-
-/// What AWS said.
-struct Live {
-    account_id: String,
-    report: iam::CredentialReport,
-    keys: Keys,
-}
-
-type Keys = HashMap<String, Result<Vec<iam::AccessKeyMetadata>, iam::Error>>;
-
-async fn fetch(iam: &Client, key_ids: KeyIds, judge: &Judge, profile: &str) -> Result<Live, Problem> {
-    let fail = |error: &iam::Error| audit_policy(error.problem("cannot audit the account", profile));
-    let identity = iam.get_caller_identity().await.map_err(|error| fail(&error))?;
-    let report = live::credential_report(iam).await.map_err(|error| match error {
-        NoReport::Iam(error) => fail(&error),
-        NoReport::TookTooLong => Problem::new(
-            "cannot audit the account",
-            error.to_string(),
-            "try again in a minute: AWS goes on with it",
-        ),
-    })?;
-    let names = match key_ids {
-        KeyIds::None => Vec::new(),
-        KeyIds::All | KeyIds::Failing => {
-            let what = format!("the report of account {}", identity.account_id);
-            let rows = CredentialReport::open(&report.content[..]);
-            wanted(
-                rows.map_err(|error| unusable_answer(&what, &error))?,
-                key_ids,
-                judge,
-            )
-        }
-    };
-    Ok(Live {
-        account_id: identity.account_id,
-        keys: live::keys_of(iam, names).await,
-        report,
-    })
-}
-
-/// The users whose key IDs are to be looked up.
-fn wanted(mut rows: CredentialReport<&[u8]>, key_ids: KeyIds, judge: &Judge) -> Vec<String> {
-    let mut names = Vec::new();
-    while let Some(row) = rows.next_row() {
-        // What cannot be read is told when it is judged.
-        let Ok(row) = row else { continue };
-        if row.user.is_root {
-            continue;
-        }
-        let mut is_wanted = key_ids == KeyIds::All;
-        judge.verdicts(&row.user, |verdict| is_wanted |= verdict.outcome == Outcome::Fail);
-        if is_wanted {
-            names.push(row.user.name.to_owned());
-        }
-    }
-    names
-}
-
-/// One problem for all users whose keys AWS did not list; the first reason stands for all.
-fn not_looked_up(keys: &Keys, profile: &str) -> Option<Problem> {
-    let failed: BTreeMap<&String, &iam::Error> = keys
-        .iter()
-        .filter_map(|(name, keys)| Some((name, keys.as_ref().err()?)))
-        .collect();
-    let (name, error) = failed.first_key_value()?;
-    let what = format!(
-        "cannot look up the key IDs of {} of {} users, {} among them",
-        failed.len(),
-        keys.len(),
-        name
-    );
-    let problem = audit_policy(error.problem(what, profile));
-    Some(problem)
-}
-
-/// The hints of the other commands speak of one's own user.
-fn audit_policy(mut problem: Problem) -> Problem {
-    if problem.hint.ends_with("keyagent policy self") {
-        problem.hint = "ask for what the audit needs: keyagent policy audit".into();
-    }
-    problem
-}
-
-fn unusable_answer(what: &str, error: &ReportError) -> Problem {
-    Problem::new(
-        format!("cannot evaluate {what}"),
-        error.to_string(),
-        "try again in a minute",
-    )
-}
-
-fn unusable(name: &str, error: &ReportError) -> Problem {
-    let name = word(name);
-    let again = "aws iam get-credential-report --query Content --output text | base64 -d >report.csv";
-    let hint = match error {
-        ReportError::Read(_) => format!("ls -l {name}"),
-        ReportError::Empty
-        | ReportError::Workbook
-        | ReportError::NotText
-        | ReportError::Separator(_)
-        | ReportError::Columns(_)
-        | ReportError::Twice(_) => again.to_owned(),
-    };
-    Problem::new(format!("cannot evaluate {name}"), error.to_string(), hint)
-}
-
-fn unwritable(error: &io::Error) -> Problem {
-    Problem::new(
-        "cannot write the result",
-        error.to_string(),
-        "make room, then run it again",
-    )
-}
-
 fn exemptions(path: &Path) -> Result<Exemptions, Problem> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Problem::new(
@@ -406,4 +175,12 @@ fn exemptions(path: &Path) -> Result<Exemptions, Problem> {
             format!("\"${{EDITOR:-vi}}\" +{} {}", mistake.line, quoted(path)),
         )
     })
+}
+
+fn unwritable(error: &io::Error) -> Problem {
+    Problem::new(
+        "cannot write the result",
+        error.to_string(),
+        "make room, then run it again",
+    )
 }
