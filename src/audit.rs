@@ -165,6 +165,33 @@ impl TryFrom<u8> for KeySlot {
     }
 }
 
+/// An account, as ARNs name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// 12 digits.
+    pub id: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+}
+
+impl Account {
+    /// The account in an ARN.
+    pub fn of(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':').skip(1);
+        let partition = parts.next()?;
+        let id = parts.nth(2)?;
+        is_account_id(id).then(|| Self {
+            id: id.to_owned(),
+            partition: partition.to_owned(),
+        })
+    }
+}
+
+/// 12 digits.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// When a rule is broken, in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_iam::config::retry::RetryConfig;
 use aws_sdk_iam::config::timeout::TimeoutConfig;
-use aws_sdk_iam::types::{PolicyEvaluationDecisionType, ReportStateType, StatusType};
+use aws_sdk_iam::types::{PolicyEvaluationDecisionType, ReportStateType, StatusType, SummaryKeyType};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_types::DateTime;
 use aws_types::os_shim_internal::{Env, Fs};
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::access_key::{AccessKey, AccessKeyId, SecretAccessKey, SessionCredentials, SessionToken};
 use crate::iam::{
     AccessKeyLastUsed, AccessKeyMetadata, AccessKeyStatus, CallerIdentity, CreatedAccessKey,
-    CredentialReport, Error, Iam, LastUsed, ReportState, UserName,
+    CredentialReport, Error, ErrorKind, Iam, LastUsed, ListedUser, ReportState, Role, UserName, UsersPage,
 };
 
 mod date;
@@ -38,11 +38,16 @@ const PATIENT_ATTEMPTS: u32 = 6;
 const PATIENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The least that STS gives, and more than a rotation takes.
 const SESSION_SECONDS: i32 = 900;
+/// What STS gives where nothing else is asked for.
+const PATIENT_SESSION_SECONDS: i32 = 43_200;
+/// The most that IAM gives at once.
+const PAGE: i32 = 1_000;
 
 /// What the environment and a profile say about reaching AWS: region, endpoints, FIPS. Holds no credentials.
 #[derive(Clone, Debug)]
 pub struct Settings {
     sdk: SdkConfig,
+    session_seconds: i32,
 }
 
 impl Settings {
@@ -91,10 +96,11 @@ impl Settings {
         }
         Ok(Self {
             sdk: loader.load().await,
+            session_seconds: SESSION_SECONDS,
         })
     }
 
-    /// For many calls in a row: AWS's rate limit is met with patience, and with fewer calls.
+    /// For many calls in a row: AWS's rate limit is met with patience, and with fewer calls; sessions last longer.
     #[must_use]
     pub fn patient(self) -> Self {
         let retries = RetryConfig::adaptive().with_max_attempts(PATIENT_ATTEMPTS);
@@ -105,6 +111,7 @@ impl Settings {
         let builder = self.sdk.into_builder();
         Self {
             sdk: builder.retry_config(retries).timeout_config(timeouts).build(),
+            session_seconds: PATIENT_SESSION_SECONDS,
         }
     }
 
@@ -192,22 +199,86 @@ impl Iam for Client {
             .get_session_token()
             .serial_number(serial_number)
             .token_code(code)
-            .duration_seconds(SESSION_SECONDS)
+            .duration_seconds(self.settings.session_seconds)
             .customize()
             .config_override(aws_sdk_sts::config::Builder::new().retry_config(RetryConfig::disabled()))
             .send()
             .await
             .map_err(|error| error::translate(ACTION, &error))?;
-        let credentials = reply
-            .credentials
-            .ok_or_else(|| error::incomplete(ACTION, "credentials"))?;
-        Ok(SessionCredentials {
-            access_key: AccessKey {
-                id: access_key_id(ACTION, Some(&credentials.access_key_id))?,
-                secret: SecretAccessKey::new(credentials.secret_access_key),
-            },
-            session_token: SessionToken::new(credentials.session_token),
-        })
+        session(ACTION, reply.credentials)
+    }
+
+    async fn assume_role(&self, role: &Role) -> Result<SessionCredentials, Error> {
+        const ACTION: &str = "AssumeRole";
+        let reply = self
+            .sts
+            .assume_role()
+            .role_arn(&role.arn)
+            .role_session_name(&role.session_name)
+            .set_external_id(role.external_id.clone())
+            .send()
+            .await
+            .map_err(|error| error::translate(ACTION, &error))?;
+        session(ACTION, reply.credentials)
+    }
+
+    async fn list_users(&self, marker: Option<&str>) -> Result<UsersPage, Error> {
+        const ACTION: &str = "ListUsers";
+        let reply = self
+            .iam
+            .list_users()
+            .max_items(PAGE)
+            .set_marker(marker.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| error::translate(ACTION, &error))?;
+        let user = |user: &aws_sdk_iam::types::User| {
+            Ok(ListedUser {
+                user_name: UserName(user.user_name().to_owned()),
+                arn: user.arn().to_owned(),
+                create_date: timestamp(ACTION, Some(user.create_date()))?,
+                password_last_used: user
+                    .password_last_used()
+                    .map(|date| timestamp(ACTION, Some(date)))
+                    .transpose()?,
+            })
+        };
+        let users = reply.users().iter().map(user).collect::<Result<_, Error>>()?;
+        let marker = reply.is_truncated.then_some(reply.marker).flatten();
+        if reply.is_truncated && marker.is_none() {
+            return Err(error::incomplete(ACTION, "marker"));
+        }
+        Ok(UsersPage { users, marker })
+    }
+
+    async fn get_login_profile(&self, user_name: &UserName) -> Result<Option<Timestamp>, Error> {
+        const ACTION: &str = "GetLoginProfile";
+        let reply = self.iam.get_login_profile().user_name(&user_name.0).send().await;
+        match reply.map_err(|error| error::translate(ACTION, &error)) {
+            Ok(reply) => {
+                let profile = reply
+                    .login_profile()
+                    .ok_or_else(|| error::incomplete(ACTION, "login profile"))?;
+                timestamp(ACTION, Some(profile.create_date())).map(Some)
+            }
+            Err(error) if error.kind == ErrorKind::NoSuchEntity => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn root_has_access_key(&self) -> Result<bool, Error> {
+        const ACTION: &str = "GetAccountSummary";
+        let reply = self
+            .iam
+            .get_account_summary()
+            .send()
+            .await
+            .map_err(|error| error::translate(ACTION, &error))?;
+        let count = reply
+            .summary_map()
+            .and_then(|map| map.get(&SummaryKeyType::AccountAccessKeysPresent))
+            .ok_or_else(|| error::incomplete(ACTION, "AccountAccessKeysPresent"))?;
+        Ok(*count != 0)
     }
 
     async fn list_mfa_devices(&self, user_name: &UserName) -> Result<Vec<String>, Error> {
@@ -428,6 +499,20 @@ impl Iam for Client {
     }
 }
 
+fn session(
+    action: &'static str,
+    credentials: Option<aws_sdk_sts::types::Credentials>,
+) -> Result<SessionCredentials, Error> {
+    let credentials = credentials.ok_or_else(|| error::incomplete(action, "credentials"))?;
+    Ok(SessionCredentials {
+        access_key: AccessKey {
+            id: access_key_id(action, Some(&credentials.access_key_id))?,
+            secret: SecretAccessKey::new(credentials.secret_access_key),
+        },
+        session_token: SessionToken::new(credentials.session_token),
+    })
+}
+
 fn access_key_id(action: &'static str, text: Option<&str>) -> Result<AccessKeyId, Error> {
     AccessKeyId::parse(text.unwrap_or_default()).map_err(|_invalid| error::incomplete(action, "key ID"))
 }
@@ -438,151 +523,4 @@ fn timestamp(action: &'static str, date: Option<&DateTime>) -> Result<Timestamp,
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-    use crate::iam::ErrorKind;
-    use crate::process::Environment;
-
-    /// Answers each connection with the next reply, the last one for ever; an empty one just hangs up.
-    fn server(replies: &'static [&'static str]) -> (String, Arc<AtomicUsize>) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let calls = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&calls);
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                let mut connection = connection.expect("a connection");
-                let mut request = [0; 8192];
-                let _ = connection.read(&mut request);
-                let call = count.fetch_add(1, Ordering::SeqCst);
-                let reply = replies[call.min(replies.len() - 1)];
-                let _ = connection.write_all(reply.as_bytes());
-            }
-        });
-        (url, calls)
-    }
-
-    async fn client(url: String) -> Client {
-        let connections = Connections::new(&Environment::default());
-        let mut settings = Settings::load(&connections, Some("no such profile"))
-            .await
-            .expect("no bundle");
-        settings.sdk = settings.sdk.to_builder().endpoint_url(url).build();
-        let key = AccessKey {
-            id: AccessKeyId::parse("TESTTESTTESTTEST").expect("an ID"),
-            secret: SecretAccessKey::new("secret"),
-        };
-        Client::new(&settings, &key)
-    }
-
-    fn alice() -> UserName {
-        UserName("alice".to_owned())
-    }
-
-    fn run<T>(future: impl Future<Output = T>) -> T {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().expect("a runtime").block_on(future)
-    }
-
-    #[test]
-    fn a_lost_reply_is_unknown_and_not_repeated() {
-        run(async {
-            let (url, calls) = server(&[""]);
-            let error = client(url)
-                .await
-                .create_access_key(&alice())
-                .await
-                .expect_err("no reply");
-            assert!(!error.had_no_effect(), "{error:?}");
-            assert_eq!(calls.load(Ordering::SeqCst), 1);
-
-            let (url, calls) =
-                server(&["HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"]);
-            let client = client(url).await;
-            let id = AccessKeyId::parse("TESTTESTTESTTEST").expect("an ID");
-            let error = client
-                .delete_access_key(&alice(), &id)
-                .await
-                .expect_err("HTTP 500");
-            assert_eq!(
-                (error.kind, calls.load(Ordering::SeqCst)),
-                (ErrorKind::ServiceFailure, 1)
-            );
-        });
-    }
-
-    #[test]
-    fn a_read_is_repeated() {
-        run(async {
-            let (url, calls) = server(&[
-                "HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
-                <ListAccessKeysResponse><ListAccessKeysResult><IsTruncated>true</IsTruncated><Marker>m</Marker>\
-                <AccessKeyMetadata><member><UserName>alice</UserName><AccessKeyId>AAAAAAAAAAAAAAAA</AccessKeyId>\
-                <Status>Active</Status><CreateDate>2026-01-02T03:04:05Z</CreateDate></member></AccessKeyMetadata>\
-                </ListAccessKeysResult></ListAccessKeysResponse>",
-                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
-                <ListAccessKeysResponse><ListAccessKeysResult><IsTruncated>false</IsTruncated>\
-                <AccessKeyMetadata><member><UserName>alice</UserName><AccessKeyId>BBBBBBBBBBBBBBBB</AccessKeyId>\
-                <Status>Expired</Status><CreateDate>2026-01-02T03:04:05Z</CreateDate></member></AccessKeyMetadata>\
-                </ListAccessKeysResult></ListAccessKeysResponse>",
-            ]);
-            let keys = client(url)
-                .await
-                .list_access_keys(Some(&alice()))
-                .await
-                .expect("two pages");
-            assert_eq!(calls.load(Ordering::SeqCst), 3);
-            let status: Vec<_> = keys
-                .iter()
-                .map(|key| (key.access_key_id.as_str(), key.status))
-                .collect();
-            assert_eq!(
-                status,
-                [
-                    ("AAAAAAAAAAAAAAAA", AccessKeyStatus::Active),
-                    ("BBBBBBBBBBBBBBBB", AccessKeyStatus::Inactive)
-                ]
-            );
-            assert_eq!(
-                keys[0].create_date,
-                "2026-01-02T03:04:05Z".parse().expect("a time")
-            );
-        });
-    }
-
-    #[test]
-    fn what_is_not_from_aws_is_unreadable() {
-        run(async {
-            for reply in [
-                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>Please sign in</html>",
-                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<ListAccessKeysResponse><ListAccessKeysRes",
-                "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
-                "HTTP/1.1 302 Found\r\nlocation: /login\r\nconnection: close\r\n\r\n",
-                "HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n<html>blocked by policy</html>",
-            ] {
-                let (url, _calls) = server(Box::leak(Box::new([reply])));
-                let error = client(url).await.list_access_keys(None).await.expect_err(reply);
-                assert_eq!(error.kind, ErrorKind::Unreadable, "{reply}: {error:?}");
-            }
-        });
-    }
-
-    #[test]
-    fn nobody_listens_is_unreachable() {
-        run(async {
-            let error = client("http://127.0.0.1:1".to_owned())
-                .await
-                .get_caller_identity()
-                .await
-                .expect_err("refused");
-            assert_eq!(error.kind, ErrorKind::Unreachable);
-            assert!(error.message.to_lowercase().contains("refused"), "{error}");
-        });
-    }
-}
+mod tests;

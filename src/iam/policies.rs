@@ -11,6 +11,8 @@ pub enum Job {
     OwnWithMfa,
     /// `audit`.
     Audit,
+    /// `audit --via list`.
+    AuditByList,
     /// `disable`, `enable` and `delete` with the keys of others.
     Remediate,
 }
@@ -22,6 +24,13 @@ const OWN_KEYS: [&str; 5] = [
     "iam:GetAccessKeyLastUsed",
     "iam:ListAccessKeys",
     "iam:UpdateAccessKey",
+];
+
+/// The actions on each user that an audit without the credential report needs; see docs/audit.md.
+const ABOUT_USERS: [&str; 3] = [
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetLoginProfile",
+    "iam:ListAccessKeys",
 ];
 
 /// The actions on others' keys that remediation needs; see docs/remediation.md.
@@ -70,6 +79,21 @@ pub fn document(job: Job, partition: &str, user_path: &str) -> Value {
                 "Resource": format!("arn:{partition}:iam::*:user{user_path}*"),
             }),
         ],
+        Job::AuditByList => vec![
+            json!({
+                "Sid": "ListUsers",
+                "Effect": "Allow",
+                "Action": ["iam:GetAccountSummary", "iam:ListUsers"],
+                // GetAccountSummary knows no resource, and ListUsers is not to leave users out.
+                "Resource": "*",
+            }),
+            json!({
+                "Sid": "AskAboutUsers",
+                "Effect": "Allow",
+                "Action": ABOUT_USERS,
+                "Resource": format!("arn:{partition}:iam::*:user{user_path}*"),
+            }),
+        ],
         Job::Remediate => vec![json!({
             "Sid": "RemediateAccessKeys",
             "Effect": "Allow",
@@ -95,6 +119,10 @@ mod tests {
             (
                 Job::Audit,
                 include_str!("../../packaging/iam-policies/audit.json"),
+            ),
+            (
+                Job::AuditByList,
+                include_str!("../../packaging/iam-policies/audit-list.json"),
             ),
             (
                 Job::Remediate,

@@ -7,10 +7,10 @@ impl Error {
     /// Tells the failure of a call. `what` is what could not be done, `profile` the profile whose key signed.
     pub fn problem(&self, what: impl Into<String>, profile: &str) -> Problem {
         let action = self.action;
-        let service = if action == "GetCallerIdentity" {
-            "sts"
-        } else {
-            "iam"
+        let service = match action {
+            "GetCallerIdentity" | "AssumeRole" => "sts",
+            "ListAccounts" => "organizations",
+            _ => "iam",
         };
         let (cause, hint) = match self.kind {
             ErrorKind::AccessDenied { explicit } => (

@@ -173,6 +173,15 @@ impl Account {
         self.control("backdate", &json!({ "key": access_key_id, "days": days }));
     }
 
+    /// Gives a user a console password, made so many days ago, with or without a sign-in.
+    pub(crate) fn password(&self, user: &User, made: u32, used: Option<u32>) {
+        let mut request = json!({ "user": user.name, "made": made });
+        if let Some(used) = used {
+            request["used"] = json!(used);
+        }
+        self.control("password", &request);
+    }
+
     /// Records a use, so many days ago.
     pub(crate) fn last_used(&self, access_key_id: &str, days: u32, service: &str) {
         self.control(
@@ -205,6 +214,11 @@ impl Account {
     /// Makes a key active, as somebody in the IAM console would.
     pub(crate) fn activate(&self, access_key_id: &str) {
         self.control("activate", &json!({ "key": access_key_id }));
+    }
+
+    /// Makes a key inactive, as somebody in the IAM console would.
+    pub(crate) fn deactivate(&self, access_key_id: &str) {
+        self.control("deactivate", &json!({ "key": access_key_id }));
     }
 
     /// Takes a key for one that was made long ago, whatever `consistency` says.

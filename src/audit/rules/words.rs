@@ -10,6 +10,7 @@ use crate::audit::{Limits, Outcome};
 pub(super) enum Why {
     RootHasKey,
     RootHasNoKey,
+    RootKeyIsThere,
     RootIsNotSaid,
     UsedSinceSetup,
     NeverUsedSinceSetup { with_the_user: bool },
@@ -18,6 +19,7 @@ pub(super) enum Why {
     AgeIsNotSaid,
     Disuse { what: What, of: Since, seconds: i64 },
     DisuseIsNotSaid(What),
+    LastChangeIsNotSaid(What),
     ActiveKeys(u8),
     ActiveKeysAreNotSaid,
 }
@@ -43,6 +45,9 @@ impl Why {
         match self {
             Self::RootHasKey => "the root user has an active access key".into(),
             Self::RootHasNoKey => "the root user has no active access key".into(),
+            Self::RootKeyIsThere => {
+                "the root user has an access key; whether it is active is not said".into()
+            }
             Self::RootIsNotSaid => "it is not said whether the root user has an access key".into(),
             Self::UsedSinceSetup => "the user has a console password, and the key is used".into(),
             Self::NeverUsedSinceSetup { with_the_user } => match with_the_user {
@@ -79,6 +84,9 @@ impl Why {
                 }
             }
             Self::DisuseIsNotSaid(what) => format!("it is not said since when the {what} is unused"),
+            Self::LastChangeIsNotSaid(what) => {
+                format!("the {what} was never used, and it is not said when it was last changed")
+            }
             Self::ActiveKeys(count) => match count {
                 0 => "the user has no active key".into(),
                 1 => "the user has one active key".into(),

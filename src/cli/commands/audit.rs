@@ -29,6 +29,15 @@ pub struct Args {
     /// Profile whose key asks AWS; without it AWS_PROFILE, then default
     #[arg(short, long, value_name = "PROFILE", conflicts_with = "report")]
     profile: Option<String>,
+    /// Through which calls to ask
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "CALLS",
+        conflicts_with = "report"
+    )]
+    via: Via,
     /// Whose key IDs to look up, with one call a user: a credential report names none
     #[arg(
         long,
@@ -59,6 +68,15 @@ pub struct Args {
     /// How to write the result
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Via {
+    /// The credential report: about four calls
+    #[default]
+    Report,
+    /// User by user, where the report may not be read: about three calls each
+    List,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -109,6 +127,17 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .map(exemptions)
         .transpose()?
         .unwrap_or_default();
+    if exemptions.names_keys()
+        && args.report.is_none()
+        && args.key_ids == KeyIds::None
+        && args.via == Via::Report
+    {
+        return Err(Problem::new(
+            "cannot tell which keys are exempt",
+            "the exemptions name keys, and --key-ids none looks up no key",
+            "--key-ids failing",
+        ));
+    }
     let now = SystemClock.now();
     let limits = args.benchmark.limits();
     let judge = Judge {

@@ -28,6 +28,8 @@ enum JobName {
     OwnWithMfa,
     /// Audit a whole account
     Audit,
+    /// The same user by user, without the credential report
+    AuditList,
     /// Disable, enable and delete the keys of others
     Remediate,
 }
@@ -53,6 +55,7 @@ pub fn run(args: &Args) -> Result<u8, Problem> {
         JobName::Own => Job::Own,
         JobName::OwnWithMfa => Job::OwnWithMfa,
         JobName::Audit => Job::Audit,
+        JobName::AuditList => Job::AuditByList,
         JobName::Remediate => Job::Remediate,
     };
     let document = document(job, &args.partition, &args.user_path);

@@ -1,17 +1,18 @@
-//! One account, as AWS tells of it now.
+//! One account, as AWS tells of it now: through its credential report, or user by user.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::super::profiles;
 use super::super::super::rotations::{connection, runtime};
-use super::{Args, KeyIds, unwritable};
+use super::{Args, KeyIds, Via, unwritable};
 use crate::audit::assessment::{Assessment, Tally};
 use crate::audit::credential_report::{CredentialReport, ReportError};
 use crate::audit::exemptions::Exemptions;
+use crate::audit::live::by_user::{self, Failures, Stopped};
 use crate::audit::live::{self, NoReport};
 use crate::audit::output::{Json, Output};
 use crate::audit::rules::Judge;
-use crate::audit::{Benchmark, Document, Outcome, key_ids};
+use crate::audit::{Account, Benchmark, Document, Outcome, key_ids};
 use crate::aws::{Client, Connections};
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::profile::Holds;
@@ -19,7 +20,7 @@ use crate::iam::{self, Iam as _};
 use crate::problem::Problem;
 use crate::process::Environment;
 
-/// Asks AWS for the account's report, and for what it does not say.
+/// Asks AWS for the account of a profile.
 pub(super) fn audit(
     args: &Args,
     environment: &Environment,
@@ -42,45 +43,20 @@ pub(super) fn audit(
             "keyagent audit -p PROFILE",
         ));
     };
-    if judge.exemptions.names_keys() && args.key_ids == KeyIds::None {
-        return Err(Problem::new(
-            "cannot tell which keys are exempt",
-            "the exemptions name keys, and --key-ids none looks up no key",
-            "--key-ids failing",
-        ));
-    }
     let runtime = runtime()?;
-    let live = runtime.block_on(async {
+    let tally = runtime.block_on(async {
         let settings = connection(&Connections::new(environment), name).await?;
         let iam = Client::new(&settings.patient(), access_key);
-        fetch(&iam, args.key_ids, judge, name).await
+        let questions = Questions {
+            via: args.via,
+            key_ids: args.key_ids,
+            judge,
+            profile: name,
+        };
+        questions.ask(&iam, output).await
     });
     runtime.shutdown_background();
-    evaluate(live?, judge, name, output)
-}
-
-/// Judges what AWS said.
-fn evaluate(live: Live, judge: &Judge, name: &str, output: &mut dyn Output) -> Result<Tally, Problem> {
-    let Live {
-        account_id,
-        report,
-        keys,
-    } = live;
-    let what = format!("the report of account {account_id}");
-    let mut rows =
-        CredentialReport::open(&report.content[..]).map_err(|error| unusable_answer(&what, &error))?;
-    let mut assessment = Assessment::new(judge, output, Some(account_id), Some(report.generated_at));
-    if let Some(problem) = not_looked_up(&keys, name) {
-        assessment.not_evaluated("key IDs".into(), problem);
-    }
-    assessment
-        .report(&what, &mut rows, |user| {
-            if let Some(Ok(listed)) = keys.get(user.name) {
-                key_ids::apply(user, listed);
-            }
-        })
-        .map_err(|error| unwritable(&error))?;
-    assessment.finish().map_err(|error| unwritable(&error))
+    tally
 }
 
 /// The keys of an account that nobody has used for so many days, as the document of an audit.
@@ -103,95 +79,183 @@ pub(in super::super) async fn dormant(
         as_of: SystemClock.now(),
         exemptions: Exemptions::default(),
     };
-    let live = fetch(iam, KeyIds::Failing, &judge, profile).await?;
+    let questions = Questions {
+        via: Via::Report,
+        key_ids: KeyIds::Failing,
+        judge: &judge,
+        profile,
+    };
     let mut text = Vec::new();
-    evaluate(live, &judge, profile, &mut Json::new(&mut text))?;
+    questions.ask(iam, &mut Json::new(&mut text)).await?;
     Ok(serde_json::from_slice(&text).expect("what an audit writes, it reads"))
 }
 
-/// What AWS said.
-struct Live {
-    account_id: String,
-    report: iam::CredentialReport,
-    keys: Keys,
+/// What is asked about an account, and how the answers are judged.
+pub(super) struct Questions<'a> {
+    /// Through which calls.
+    pub(super) via: Via,
+    /// Whose key IDs are looked up.
+    pub(super) key_ids: KeyIds,
+    /// Judges.
+    pub(super) judge: &'a Judge,
+    /// The profile that signs.
+    pub(super) profile: &'a str,
 }
 
 type Keys = HashMap<String, Result<Vec<iam::AccessKeyMetadata>, iam::Error>>;
 
-async fn fetch(iam: &Client, key_ids: KeyIds, judge: &Judge, profile: &str) -> Result<Live, Problem> {
-    let fail = |error: &iam::Error| audit_policy(error.problem("cannot audit the account", profile));
-    let identity = iam.get_caller_identity().await.map_err(|error| fail(&error))?;
-    let report = live::credential_report(iam).await.map_err(|error| match error {
-        NoReport::Iam(error) => fail(&error),
-        NoReport::TookTooLong => Problem::new(
-            "cannot audit the account",
-            error.to_string(),
-            "try again in a minute: AWS goes on with it",
-        ),
-    })?;
-    let names = match key_ids {
-        KeyIds::None => Vec::new(),
-        KeyIds::All | KeyIds::Failing => {
-            let what = format!("the report of account {}", identity.account_id);
-            let rows = CredentialReport::open(&report.content[..]);
-            wanted(
-                rows.map_err(|error| unusable_answer(&what, &error))?,
-                key_ids,
-                judge,
-            )
-        }
-    };
-    Ok(Live {
-        account_id: identity.account_id,
-        keys: live::keys_of(iam, names).await,
-        report,
-    })
-}
-
-/// The users whose key IDs are to be looked up.
-fn wanted(mut rows: CredentialReport<&[u8]>, key_ids: KeyIds, judge: &Judge) -> Vec<String> {
-    let mut names = Vec::new();
-    while let Some(row) = rows.next_row() {
-        // What cannot be read is told when it is judged.
-        let Ok(row) = row else { continue };
-        if row.user.is_root {
-            continue;
-        }
-        let mut is_wanted = key_ids == KeyIds::All;
-        judge.verdicts(&row.user, |verdict| is_wanted |= verdict.outcome == Outcome::Fail);
-        if is_wanted {
-            names.push(row.user.name.to_owned());
+impl Questions<'_> {
+    /// Asks, judges and writes.
+    pub(super) async fn ask(&self, iam: &Client, output: &mut dyn Output) -> Result<Tally, Problem> {
+        let identity = iam
+            .get_caller_identity()
+            .await
+            .map_err(|error| self.refused(&error, "cannot audit the account"))?;
+        let account = Account::of(&identity.arn).unwrap_or(Account {
+            id: identity.account_id,
+            partition: "aws".into(),
+        });
+        match self.via {
+            Via::Report => self.by_report(iam, account, output).await,
+            Via::List => self.by_list(iam, account, output).await,
         }
     }
-    names
-}
 
-/// One problem for all users whose keys AWS did not list; the first reason stands for all.
-fn not_looked_up(keys: &Keys, profile: &str) -> Option<Problem> {
-    let failed: BTreeMap<&String, &iam::Error> = keys
-        .iter()
-        .filter_map(|(name, keys)| Some((name, keys.as_ref().err()?)))
-        .collect();
-    let (name, error) = failed.first_key_value()?;
-    let what = format!(
-        "cannot look up the key IDs of {} of {} users, {} among them",
-        failed.len(),
-        keys.len(),
-        name
-    );
-    let problem = audit_policy(error.problem(what, profile));
-    Some(problem)
-}
-
-/// The hints of the other commands speak of one's own user.
-fn audit_policy(mut problem: Problem) -> Problem {
-    if problem.hint.ends_with("keyagent policy self") {
-        problem.hint = "ask for what the audit needs: keyagent policy audit".into();
+    async fn by_report(
+        &self,
+        iam: &Client,
+        account: Account,
+        output: &mut dyn Output,
+    ) -> Result<Tally, Problem> {
+        let cannot = format!("cannot audit the account {}", account.id);
+        let report = live::credential_report(iam).await.map_err(|error| match error {
+            NoReport::Iam(error) => self.refused(&error, &cannot),
+            NoReport::TookTooLong => Problem::new(
+                &cannot,
+                error.to_string(),
+                "try again in a minute: AWS goes on with it",
+            ),
+        })?;
+        let what = format!("the report of account {}", account.id);
+        let open = || CredentialReport::open(&report.content[..]).map_err(|error| unusable(&what, &error));
+        let names = match self.key_ids {
+            KeyIds::None => Vec::new(),
+            KeyIds::All | KeyIds::Failing => self.wanted(open()?),
+        };
+        let keys = live::keys_of(iam, names).await;
+        let mut rows = open()?;
+        let mut assessment = Assessment::new(self.judge, output, Some(account), Some(report.generated_at));
+        if let Some(problem) = self.not_looked_up(&keys) {
+            assessment.not_evaluated("key IDs".into(), problem);
+        }
+        assessment
+            .report(&what, &mut rows, |user| {
+                if let Some(Ok(listed)) = keys.get(user.name) {
+                    key_ids::apply(user, listed);
+                }
+            })
+            .map_err(|error| unwritable(&error))?;
+        assessment.finish().map_err(|error| unwritable(&error))
     }
-    problem
+
+    async fn by_list(
+        &self,
+        iam: &Client,
+        account: Account,
+        output: &mut dyn Output,
+    ) -> Result<Tally, Problem> {
+        let cannot = format!("cannot audit the account {}", account.id);
+        let root = iam.root_has_access_key().await;
+        let mut assessment = Assessment::new(self.judge, output, Some(account), None);
+        let mut failures = Failures::default();
+        let mut last = None;
+        let listed = by_user::users(iam, &mut failures, |user| {
+            last = Some(user.name.to_owned());
+            assessment.user(user)
+        })
+        .await;
+        match (listed, last) {
+            (Ok(()), _) => {}
+            (Err(Stopped::Write(error)), _) => return Err(unwritable(&error)),
+            (Err(Stopped::Iam(error)), None) => return Err(self.refused(&error, &cannot)),
+            (Err(Stopped::Iam(error)), Some(last)) => {
+                let what = format!("{cannot}: the users behind {last} are not listed");
+                assessment.not_evaluated("further users".into(), self.refused(&error, &what));
+            }
+        }
+        for failed in failures.iter() {
+            let (action, name) = (failed.error.action, &failed.user_name);
+            let problem = self.refused(
+                &failed.error,
+                &format!(
+                    "{action} says nothing of {} users, {name} among them",
+                    failed.users
+                ),
+            );
+            assessment.not_evaluated(format!("{action} of {} users", failed.users), problem);
+        }
+        match root {
+            Ok(has_key) => assessment
+                .root_by_summary(has_key)
+                .map_err(|error| unwritable(&error))?,
+            Err(error) => {
+                let problem = self.refused(&error, "it is not known whether the root user has an access key");
+                assessment.not_evaluated("the root user".into(), problem);
+            }
+        }
+        assessment.finish().map_err(|error| unwritable(&error))
+    }
+
+    /// The users whose key IDs are to be looked up.
+    fn wanted(&self, mut rows: CredentialReport<&[u8]>) -> Vec<String> {
+        let mut names = Vec::new();
+        while let Some(row) = rows.next_row() {
+            // What cannot be read is told when it is judged.
+            let Ok(row) = row else { continue };
+            if row.user.is_root {
+                continue;
+            }
+            let mut is_wanted = self.key_ids == KeyIds::All;
+            self.judge
+                .verdicts(&row.user, |verdict| is_wanted |= verdict.outcome == Outcome::Fail);
+            if is_wanted {
+                names.push(row.user.name.to_owned());
+            }
+        }
+        names
+    }
+
+    /// One problem for all users whose keys AWS did not list; the first reason stands for all.
+    fn not_looked_up(&self, keys: &Keys) -> Option<Problem> {
+        let failed: BTreeMap<&String, &iam::Error> = keys
+            .iter()
+            .filter_map(|(name, keys)| Some((name, keys.as_ref().err()?)))
+            .collect();
+        let (name, error) = failed.first_key_value()?;
+        let what = format!(
+            "cannot look up the key IDs of {} of {} users, {} among them",
+            failed.len(),
+            keys.len(),
+            name
+        );
+        Some(self.refused(error, &what))
+    }
+
+    /// The hints of the other commands speak of one's own user.
+    fn refused(&self, error: &iam::Error, what: &str) -> Problem {
+        let mut problem = error.problem(what, self.profile);
+        if problem.hint.ends_with("keyagent policy self") {
+            let job = match self.via {
+                Via::Report => "audit",
+                Via::List => "audit-list",
+            };
+            problem.hint = format!("ask for what the audit needs: keyagent policy {job}");
+        }
+        problem
+    }
 }
 
-fn unusable_answer(what: &str, error: &ReportError) -> Problem {
+fn unusable(what: &str, error: &ReportError) -> Problem {
     Problem::new(
         format!("cannot evaluate {what}"),
         error.to_string(),
