@@ -3,6 +3,7 @@
 mod list;
 mod live;
 mod second_evaluator;
+mod signing;
 
 use serde_json::Value;
 

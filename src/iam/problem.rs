@@ -13,6 +13,10 @@ impl Error {
             _ => "iam",
         };
         let (cause, hint) = match self.kind {
+            ErrorKind::AccessDenied { .. } if action == "AssumeRole" => (
+                format!("the user's policies do not allow sts:AssumeRole, or the role does not trust the user: {}", self.message),
+                "see whom the role trusts and whether it wants an external ID: aws iam get-role --role-name ROLE".into(),
+            ),
             ErrorKind::AccessDenied { explicit } => (
                 if explicit {
                     format!("a policy denies {service}:{action} to this key")

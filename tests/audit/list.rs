@@ -116,7 +116,7 @@ fn every_page_of_users_is_asked_for() {
     let run = home.keyagent(LIST).exits(0);
     assert_eq!(run.json()["summary"]["users"], 26);
     let calls = counted(&account);
-    assert_eq!((calls["ListUsers"], calls["ListAccessKeys"]), (3, 25));
+    assert_eq!((calls["ListUsers"], calls["ListAccessKeys"]), (4, 25));
     assert_eq!(calls["GetAccessKeyLastUsed"], 25);
     assert!(!calls.contains_key("GetCredentialReport"));
 }
@@ -127,7 +127,7 @@ fn a_list_that_breaks_off_is_told_as_broken_off() {
     account.users("many", 24);
     account.set(&json!({ "page": 10 }));
     account.fault(
-        &json!({ "action": "ListUsers", "skip": 1, "status": 403, "code": "AccessDenied", "times": 9 }),
+        &json!({ "action": "ListUsers", "skip": 2, "status": 403, "code": "AccessDenied", "times": 9 }),
     );
     let run = home.keyagent(LIST).fails_with(
         "the users behind many-8 are not listed",

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::super::rotations::MfaArgs;
+use super::super::signing::Purpose;
 use super::super::{exit_code, ui};
 use crate::audit::Benchmark;
 use crate::audit::assessment::Tally;
@@ -29,6 +31,8 @@ pub struct Args {
     /// Profile whose key asks AWS; without it AWS_PROFILE, then default
     #[arg(short, long, value_name = "PROFILE", conflicts_with = "report")]
     profile: Option<String>,
+    #[command(flatten)]
+    mfa: MfaArgs,
     /// Through which calls to ask
     #[arg(
         long,
@@ -48,7 +52,7 @@ pub struct Args {
     )]
     key_ids: KeyIds,
     /// Evaluate a saved credential report instead of asking AWS; `-` reads standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "mfa_code")]
     report: Option<PathBuf>,
     /// Judge the saved report as of this time, such as 2026-11-25T12:00:00Z, instead of now
     #[arg(long, value_name = "TIME", requires = "report", value_parser = time)]
@@ -68,6 +72,23 @@ pub struct Args {
     /// How to write the result
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
+}
+
+impl Args {
+    fn purpose(&self) -> Purpose<'_> {
+        Purpose {
+            what: "audit the account",
+            profile: self.profile.as_deref(),
+            command: "keyagent audit",
+            answers: "",
+            policy: match self.via {
+                Via::Report => "audit",
+                Via::List => "audit-list",
+            },
+            is_patient: true,
+            mfa: &self.mfa,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
