@@ -24,8 +24,10 @@ use crate::iam::{
 mod date;
 mod error;
 mod http_client;
+mod organization;
 
 pub use http_client::{CaBundleError, Connections};
+pub use organization::ListedAccount;
 
 /// Where IAM answers for commercial regions, and so the best guess where nothing names a region.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -129,6 +131,7 @@ pub struct Client {
     settings: Settings,
     iam: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    organizations: aws_sdk_organizations::Client,
 }
 
 impl Client {
@@ -141,11 +144,14 @@ impl Client {
         let session_token = session_token.map(|token| token.expose().to_owned());
         let credentials = Credentials::from_keys(key.id.as_str(), key.secret.expose(), session_token);
         let iam = aws_sdk_iam::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
-        let sts = aws_sdk_sts::config::Builder::from(&settings.sdk).credentials_provider(credentials);
+        let sts = aws_sdk_sts::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
+        let organizations =
+            aws_sdk_organizations::config::Builder::from(&settings.sdk).credentials_provider(credentials);
         Self {
             settings: settings.clone(),
             iam: aws_sdk_iam::Client::from_conf(iam.build()),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            organizations: aws_sdk_organizations::Client::from_conf(organizations.build()),
         }
     }
 }

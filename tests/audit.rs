@@ -1,5 +1,7 @@
 //! `keyagent audit`: every verdict against a second evaluator, bad reports, and the account on loopback.
 
+mod filed;
+mod fleet;
 mod list;
 mod live;
 mod second_evaluator;

@@ -227,3 +227,26 @@ fn its_policy_is_enough_and_each_action_is_needed() {
         &["audit", "--via", "list"],
     );
 }
+
+#[test]
+fn security_hub_sees_the_same_findings_either_way() {
+    let (account, _, home) = auditor(ALL);
+    let two = account.user("two");
+    let other = account.add_key(&two);
+    account.back_date(&other, 100);
+    account.password(&two, 5, None);
+    let ids = |arguments: &[&str]| {
+        let run = home.keyagent(&[&["audit", "--format", "asff"], arguments].concat());
+        let batches = run.exits(1).stdout;
+        let mut ids: Vec<String> = batches
+            .lines()
+            .flat_map(|line| serde_json::from_str::<Vec<Value>>(line).unwrap())
+            .map(|finding| finding["Id"].as_str().unwrap().to_owned())
+            .collect();
+        ids.sort();
+        ids
+    };
+    let by_report = ids(&["--key-ids", "none"]);
+    assert_eq!(ids(&["--via", "list"]), by_report);
+    assert!(by_report.len() > 8, "{by_report:?}");
+}

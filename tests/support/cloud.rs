@@ -173,6 +173,11 @@ impl Account {
         );
     }
 
+    /// Makes the organization of this account: IDs of accounts with name and state.
+    pub(crate) fn organization(&self, accounts: &Value) {
+        self.control("organization", &json!({ "accounts": accounts }));
+    }
+
     /// Makes a further key of a user and gives its ID.
     pub(crate) fn add_key(&self, user: &User) -> String {
         text(

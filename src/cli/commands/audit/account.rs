@@ -53,7 +53,7 @@ async fn signed(signer: &mut Signer<'_>, via: Via) -> Result<Client, Problem> {
     Ok(authority.iam.clone())
 }
 
-fn account_of(signer: &Signer<'_>) -> Account {
+pub(super) fn account_of(signer: &Signer<'_>) -> Account {
     let identity = &signer.identity;
     Account::of(&identity.arn).unwrap_or_else(|| Account {
         id: identity.account_id.clone(),
