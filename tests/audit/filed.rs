@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::second_evaluator::{Row, rows};
-use super::{audit, report};
-use crate::support::{Home, Run, cloud};
+use super::{audit, python, report};
+use crate::support::{Home, Run};
 
 const VALIDATE: &str = r#"
 import collections, json, jsonschema, sys
@@ -25,12 +25,6 @@ assert list(validator.iter_errors(broken)), "the schema takes anything"
 print(len(events), len({event["finding_info"]["uid"] for event in events}))
 print(json.dumps(collections.Counter(event["compliance"]["status"] for event in events)))
 "#;
-
-fn python(home: &Home, program: &str, arguments: &[&str]) -> Run {
-    home.write("program.py", program);
-    let python = cloud::virtual_environment().unwrap().join("bin/python");
-    home.run(&python, &[&["program.py"], arguments].concat())
-}
 
 #[test]
 fn every_finding_is_a_compliance_finding_by_ocsfs_own_schema() {
