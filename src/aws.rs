@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_runtime::env_config::file::EnvConfigFiles;
-use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::types::{PolicyEvaluationDecisionType, ReportStateType, StatusType, SummaryKeyType};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
@@ -143,7 +143,10 @@ impl Client {
     fn signing(settings: &Settings, key: &AccessKey, session_token: Option<&SessionToken>) -> Self {
         let session_token = session_token.map(|token| token.expose().to_owned());
         let credentials = Credentials::from_keys(key.id.as_str(), key.secret.expose(), session_token);
-        let iam = aws_sdk_iam::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
+        // Throttling, and what it leaves of the budget for retries, are of the account that has them, not of others.
+        let iam = aws_sdk_iam::config::Builder::from(&settings.sdk)
+            .credentials_provider(credentials.clone())
+            .retry_partition(RetryPartition::new(format!("iam of {}", key.id)));
         let sts = aws_sdk_sts::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
         let organizations =
             aws_sdk_organizations::config::Builder::from(&settings.sdk).credentials_provider(credentials);

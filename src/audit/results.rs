@@ -134,7 +134,7 @@ impl Results {
                 .filter(|day| *day <= today && day.join(self.file_name).is_file())
                 .collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
+            Err(error) => return Err(at(account)(error)),
         };
         days.sort_unstable();
         Ok(days.pop().map(|day| Earlier {
@@ -146,25 +146,33 @@ impl Results {
     fn finish(&self, account_id: &str, tally: &Tally) -> io::Result<()> {
         let folder = self.folder(account_id);
         let partial = self.partial_path(account_id);
-        let file = File::open(&partial)?;
-        file.sync_all()?;
+        let file = File::open(&partial).map_err(at(&partial))?;
+        file.sync_all().map_err(at(&partial))?;
+        let bytes = file.metadata().map_err(at(&partial))?.len();
+        drop(file);
         let record = Record {
             schema: SCHEMA.to_owned(),
             account_id: account_id.to_owned(),
             as_of: self.as_of,
             terms: self.terms.clone(),
-            bytes: file.metadata()?.len(),
+            bytes,
             summary: tally.summary,
         };
         // No record may vouch for a file that it does not describe.
-        match fs::remove_file(self.record_path(&folder)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        let record_path = self.record_path(&folder);
+        match fs::remove_file(&record_path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&record_path)(error)),
             Ok(()) | Err(_) => {}
         }
-        fs::rename(&partial, folder.join(self.file_name))?;
+        fs::rename(&partial, folder.join(self.file_name)).map_err(at(&partial))?;
         let text = serde_json::to_vec(&record)?;
-        fs_atomic::write_public(&self.record_path(&folder), &text).map_err(io::Error::other)
+        fs_atomic::write_public(&record_path, &text).map_err(io::Error::other)
     }
+}
+
+/// Names the path in an error of the system.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// A whole file of an earlier audit of the same account.
@@ -213,9 +221,11 @@ impl Filing<'_> {
 impl Output for Filing<'_> {
     fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
         let account_id = head.account_id.unwrap_or(NO_ACCOUNT).to_owned();
-        fs::create_dir_all(self.results.folder(&account_id))?;
+        let folder = self.results.folder(&account_id);
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
         let earlier = self.results.earlier(&account_id)?;
-        let file = File::create(self.results.partial_path(&account_id))?;
+        let path = self.results.partial_path(&account_id);
+        let file = File::create(&path).map_err(at(&path))?;
         let out = io::BufWriter::with_capacity(1 << 16, file);
         let mut output = (self.make)(Box::new(out), earlier)?;
         output.begin(head)?;

@@ -163,7 +163,7 @@ fn what_is_whole_today_is_not_audited_again() {
     scene.account.clear_calls();
     scene.by_id(&all, &["--resume"]).exits(1);
     assert_eq!(scene.assumed(), 1);
-    assert_eq!(fs::read_to_string(&path).unwrap().len(), text.len());
+    assert_eq!(scene.failures(BAD), Some(6));
 }
 
 #[test]
@@ -246,6 +246,59 @@ fn the_organization_names_its_accounts() {
         "{}",
         on_terminal.stdout
     );
+}
+
+#[test]
+fn one_code_serves_all_accounts() {
+    let scene = Scene::new();
+    let serial = "arn:aws:iam::123456789012:mfa/auditor";
+    for id in ["555555555555", "666666666666"] {
+        scene.account.role(&json!({
+            "account": id, "name": "with-mfa", "mfa": true,
+            "policy": packaged(include_str!("../../packaging/iam-policies/audit-list.json")),
+        }));
+        scene.account.users_in(id, 1, 100);
+    }
+    let mut policy = of_accounts();
+    policy["Statement"][0]["Resource"] = json!("arn:aws:iam::*:role/with-mfa");
+    let auditor = scene.account.user_with_policy("careful", &policy);
+    scene.home.write_credentials(section("default", &auditor));
+    scene.home.settings(&format!("mfa_serial = {serial}"));
+    scene.account.set(&json!({ "mfa_once": true }));
+    let audit = [
+        "audit",
+        "--accounts",
+        "555555555555,666666666666",
+        "--role-name",
+        "with-mfa",
+        "--out",
+        "results",
+        "--via",
+        "list",
+    ];
+    scene.home.keyagent(&audit).fails_with(
+        "cannot assume arn:aws:iam::555555555555:role/with-mfa",
+        "does not trust the user",
+        "or MFA",
+    );
+    scene.account.clear_calls();
+    let run = scene
+        .home
+        .keyagent(&[&audit[..], &["--mfa-code", "123456"]].concat())
+        .exits(1);
+    assert_eq!(rows(&run), ["555555555555", "666666666666"]);
+    assert_eq!(counted(&scene.account)["GetSessionToken"], 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named_before_anything_is_asked() {
+    let scene = Scene::new();
+    scene.home.write("results", "a file");
+    scene.account.clear_calls();
+    scene
+        .by_id(&[FAIR], &[])
+        .fails_with("cannot file results in results", "results", "ls -ld results");
+    assert_eq!(scene.account.calls().len(), 0);
 }
 
 #[test]

@@ -50,7 +50,10 @@ fn one_code_serves_a_whole_audit() {
         home.keyagent(&["audit", "--via", via]).fails_with(
             "cannot audit the account with profile default",
             &format!("an MFA code of {serial} is needed"),
-            "give a code: keyagent audit --mfa-code CODE",
+            match via {
+                "list" => "give a code: keyagent audit --via list --mfa-code CODE",
+                _ => "give a code: keyagent audit --mfa-code CODE",
+            },
         );
         account.clear_calls();
         let run = home

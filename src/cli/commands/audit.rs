@@ -14,7 +14,7 @@ use crate::audit::rules::Judge;
 use crate::audit::{Benchmark, is_account_id};
 use crate::clock::{Clock, SystemClock};
 use crate::fs_atomic::Digest;
-use crate::problem::{Problem, quoted};
+use crate::problem::{Problem, quoted, word};
 use crate::process::Environment;
 
 mod account;
@@ -112,13 +112,40 @@ impl Args {
         .to_owned()
     }
 
-    fn purpose(&self) -> Purpose<'_> {
+    /// What was typed, as far as it says whom to ask, to be pasted.
+    fn typed(&self) -> String {
+        let mut typed = "keyagent audit".to_owned();
+        if self.via == Via::List {
+            typed.push_str(" --via list");
+        }
+        if self.organization {
+            typed.push_str(" --organization");
+        }
+        if !self.accounts.is_empty() {
+            typed.push_str(&format!(" --accounts {}", self.accounts.join(",")));
+        }
+        for (option, value) in [
+            ("--role-name", &self.role_name),
+            ("--external-id", &self.external_id),
+        ] {
+            if let Some(value) = value {
+                typed.push_str(&format!(" {option} {}", word(value)));
+            }
+        }
+        if let Some(out) = &self.out {
+            typed.push_str(&format!(" --out {}", quoted(out)));
+        }
+        typed
+    }
+
+    fn purpose<'a>(&'a self, typed: &'a str) -> Purpose<'a> {
         Purpose {
             what: "audit the account",
             profile: self.profile.as_deref(),
-            command: "keyagent audit",
+            command: typed,
             answers: "",
             policy: match self.via {
+                _ if self.role_name.is_some() => "audit-accounts",
                 Via::Report => "audit",
                 Via::List => "audit-list",
             },

@@ -46,7 +46,9 @@ impl Previous {
                 format!("line {} of {} {why}", line + 1, self.path.display()),
             )
         };
-        for (number, line) in BufReader::new(File::open(&self.path)?).lines().enumerate() {
+        let file = File::open(&self.path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))?;
+        for (number, line) in BufReader::new(file).lines().enumerate() {
             let batch: Vec<Value> = serde_json::from_str(&line?)
                 .map_err(|error| fail(number, &format!("is no batch of findings: {error}")))?;
             for finding in batch {

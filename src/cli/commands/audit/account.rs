@@ -26,9 +26,10 @@ pub(super) fn audit(
     judge: &Judge,
     output: &mut dyn Output,
 ) -> Result<Tally, Problem> {
+    let typed = args.typed();
     let runtime = runtime()?;
     let tally = runtime.block_on(async {
-        let mut signer = args.purpose().signer(environment).await?;
+        let mut signer = args.purpose(&typed).signer(environment).await?;
         let iam = signed(&mut signer, args.via).await?;
         let questions = Questions {
             via: args.via,

@@ -36,9 +36,10 @@ pub(super) fn audit(
 ) -> Result<Vec<Audited>, Problem> {
     let results = destination.results().expect("clap demands --out");
     let role_name = args.role_name.as_deref().expect("clap demands --role-name");
+    let typed = args.typed();
     let runtime = runtime()?;
     let audited = runtime.block_on(async {
-        let mut signer = args.purpose().signer(environment).await?;
+        let mut signer = args.purpose(&typed).signer(environment).await?;
         let (iam, listed) = listed(args, &mut signer).await?;
         let own = account_of(&signer);
         let fleet = Fleet {
