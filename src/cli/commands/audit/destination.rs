@@ -87,7 +87,7 @@ impl<'a> Destination<'a> {
             let out = ui::results(self.format == Format::Table);
             return audit(self.output(out, self.previous.clone()).as_mut());
         };
-        let make = |out, earlier| self.into_file(out, earlier);
+        let make = |out, earlier| self.in_file(out, earlier);
         let mut filing = results.filing(&make);
         let tally = audit(&mut filing)?;
         if let Some(path) = filing.finish(&tally).map_err(|error| super::unwritable(&error))? {
@@ -97,7 +97,7 @@ impl<'a> Destination<'a> {
     }
 
     /// The output that writes into a file below the folder.
-    pub(super) fn into_file(
+    pub(super) fn in_file(
         &self,
         out: Box<dyn Write>,
         earlier: Option<Earlier>,
