@@ -50,8 +50,6 @@ import time
 from urllib.parse import parse_qs
 
 import moto.iam.access_control as access_control
-import listing
-import organization
 import moto.iam.models as iam_models
 import moto.iam.responses as iam_responses
 import moto.sts.responses as sts_responses
@@ -62,6 +60,11 @@ from moto.core.responses import ActionResult
 from moto.iam.models import AccessKeyLastUsed, MFADevice, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+sys.dont_write_bytecode = True  # the tests leave nothing in the sources
+
+import listing  # noqa: E402
+import organization  # noqa: E402
 
 ACCOUNT_ID = "123456789012"
 KNOBS = {

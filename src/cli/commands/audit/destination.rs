@@ -61,6 +61,7 @@ impl<'a> Destination<'a> {
                 benchmark: judge.benchmark,
                 limits: judge.limits,
                 asked: args.asked(),
+                region: (format == Format::Asff).then(|| region.to_owned()),
                 exemptions,
             };
             Results::open(root, file_name, judge.as_of, terms).map_err(|error| unwritable(root, &error))
