@@ -101,6 +101,10 @@ pub enum Event {
         /// The notification.
         id: u32,
     },
+    /// The server has left, and with it all that it showed.
+    ServerLeft,
+    /// A server is there that was not before.
+    ServerCame,
 }
 
 /// Why nothing is shown.
@@ -134,4 +138,12 @@ pub trait Desktop {
 
     /// The next click. Waits for ever where there is none.
     fn event(&mut self) -> impl Future<Output = Event>;
+
+    /// A name for the server that has shown the last one, by which another process can know it again; `None` where that
+    /// cannot be told.
+    fn server(&self) -> Option<String>;
+
+    /// Hears the clicks of the server of this name again, if it is still there: what an earlier process had it show may
+    /// be on the screen.
+    fn hear_again(&mut self, server: &str) -> impl Future<Output = bool>;
 }

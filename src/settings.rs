@@ -174,15 +174,31 @@ impl AllSettings {
             .into_iter()
             .flat_map(|name| &self.profile(name).also_update)
         {
-            let path = match (path.strip_prefix("~"), home) {
-                (Ok(rest), Some(home)) => home.join(rest),
-                (Ok(_), None) | (Err(_), _) => path.clone(),
-            };
+            let path = below_home(path, home);
             if !paths.contains(&path) {
                 paths.push(path);
             }
         }
         paths
+    }
+
+    /// Every further file that a line of either settings file names.
+    pub fn further_files(environment: &Environment, home: Option<&Path>) -> Vec<FurtherFile> {
+        let paths = [Some(PathBuf::from(SYSTEM_FILE)), user_file(environment).ok()];
+        let mut further = Vec::new();
+        for settings in paths.into_iter().flatten() {
+            let entries = read_all(&settings).0.map(|file| file.entries);
+            let named = entries.into_iter().flatten();
+            for entry in named.filter(|entry| entry.name == "also_update") {
+                let paths = values::paths(&entry.value).unwrap_or_default();
+                further.extend(paths.iter().map(|path| FurtherFile {
+                    path: below_home(path, home),
+                    settings: settings.clone(),
+                    line: entry.line,
+                }));
+            }
+        }
+        further
     }
 
     /// Every `[profile NAME]` of both files, with its line.
@@ -248,6 +264,25 @@ impl AllSettings {
             }
         }
         Ok(settings)
+    }
+}
+
+/// A file that `also_update` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FurtherFile {
+    /// Which.
+    pub path: PathBuf,
+    /// The settings file that names it.
+    pub settings: PathBuf,
+    /// The line there, counted from 1.
+    pub line: usize,
+}
+
+/// `~` is this home folder.
+fn below_home(path: &Path, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        (Ok(_), None) | (Err(_), _) => path.to_owned(),
     }
 }
 

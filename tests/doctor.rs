@@ -69,10 +69,6 @@ impl Drop for Agent {
     }
 }
 
-fn is_narrow(run: &Run) -> bool {
-    run.stdout.lines().all(|line| line.chars().count() <= 80)
-}
-
 #[test]
 fn a_machine_in_order_gets_exit_code_0() {
     let account = Account::start();
@@ -90,7 +86,7 @@ fn a_machine_in_order_gets_exit_code_0() {
     let before = account.keys();
     let run = home.keyagent(&["doctor"]).exits(0);
     assert!(run.stdout.ends_with("\nall is well\n"), "{}", run.stdout);
-    assert!(is_narrow(&run), "{}", run.stdout);
+    assert!(run.is_narrow(), "{}", run.stdout);
     assert_eq!(account.keys(), before, "asking changes no key");
     let report = home.keyagent(JSON).exits(0).json();
     assert_eq!(report["schema"], "keyagent.doctor/1");
@@ -314,7 +310,7 @@ fn a_clock_that_is_off_and_an_aws_that_is_away_are_told() {
 fn without_a_home_a_profile_or_valid_settings_the_picture_is_clear() {
     let home = Home::new();
     let run = home.keyagent(&["doctor"]).exits(1);
-    assert!(is_narrow(&run), "{}", run.stdout);
+    assert!(run.is_narrow(), "{}", run.stdout);
     let report = home.keyagent(JSON).exits(1).json();
     says(
         &report,

@@ -151,8 +151,17 @@ pub fn details(subjects: &[&Subject], now: Timestamp) -> Notification {
     notification
 }
 
-/// The one line for a shell's start: what matters most, from what the agent last knew. `None` when all is well.
-pub fn brief(memory: &Memory, now: Timestamp) -> Option<String> {
+/// What matters most, for a shell's start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brief {
+    /// What is the matter, and how much more is.
+    pub words: String,
+    /// What helps against the first.
+    pub command: String,
+}
+
+/// From what the agent last knew. `None` when all is well.
+pub fn brief(memory: &Memory, now: Timestamp) -> Option<Brief> {
     // `subjects` asks per key by its profiles; the memory knows by its ID.
     let mut due = Vec::new();
     for key in &memory.facts.keys {
@@ -196,11 +205,10 @@ pub fn brief(memory: &Memory, now: Timestamp) -> Option<String> {
         0 => String::new(),
         number => format!(" (and {number} more: keyagent status)"),
     };
-    Some(format!(
-        "keyagent: {}: {}{more}",
-        line(first, now),
-        command(first)
-    ))
+    Some(Brief {
+        words: format!("keyagent: {}{more}", line(first, now)),
+        command: command(first),
+    })
 }
 
 fn age(subject: &Subject, now: Timestamp) -> u32 {

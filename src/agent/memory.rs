@@ -49,6 +49,20 @@ pub struct Memory {
     pub failed_at: BTreeMap<AccessKeyId, Timestamp>,
     /// By subject, when it is next to be shown.
     pub next_reminders: BTreeMap<String, Timestamp>,
+    /// What is on the screen; `None` where there is nothing, or its server cannot be known again.
+    #[serde(default)]
+    pub on_screen: Option<OnScreen>,
+}
+
+/// The notifications whose buttons the next agent is to hear as well, should this one die.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnScreen {
+    /// Who shows them, as [`crate::desktop::Desktop::server`] has it.
+    pub server: String,
+    /// The reminder's number, and the names of its subjects.
+    pub reminder: Option<(u32, BTreeSet<String>)>,
+    /// Rotations that can be taken back: by number, the profiles.
+    pub undoable: BTreeMap<u32, Vec<String>>,
 }
 
 /// [`Limits`] as they are kept.
@@ -170,6 +184,13 @@ impl Memory {
     pub fn was_shown(&mut self, subjects: &[&Subject], now: Timestamp) {
         for subject in subjects {
             self.shown.insert(subject.name.clone(), remember(subject, now));
+        }
+    }
+
+    /// These were on the screen when it went dark, and nobody has put them away: they are to be shown again.
+    pub fn was_lost(&mut self, subjects: &[Subject]) {
+        for subject in subjects {
+            self.shown.remove(&subject.name);
         }
     }
 

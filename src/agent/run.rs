@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
 
 use super::children::Program;
-use super::memory::Memory;
+use super::memory::{Memory, OnScreen};
 use super::reminders::{Bounds, Circumstances, Subject, next, subjects};
 use super::schedule::Schedule;
 use super::supervisor::Supervisor;
@@ -31,6 +31,8 @@ use signals::Termination;
 const TICK: Duration = Duration::from_secs(150);
 /// A desktop without a notification server may get one; until then it is asked this often.
 const DESKTOP_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+/// A last check that lies further ahead than this was made by a clock that was set back since.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Superseded keys are retired once a day, and an unasked rotation that failed is tried as seldom as a person would.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -135,6 +137,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         self.save();
         supervisor.ready("watching");
         (self.log)("the agent is running");
+        self.hear_again().await;
         let mut routes = routes();
         let mut is_first = true;
         loop {
@@ -149,7 +152,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
                 continue;
             }
             let wake = tokio::select! {
-                () = tokio::time::sleep(TICK) => Wake::Tick,
+                () = tokio::time::sleep(self.pause()) => Wake::Tick,
                 Some(()) = changes.recv() => Wake::FilesChanged,
                 event = self.desktop.event() => Wake::Desktop(event),
                 () = termination.wait() => Wake::Terminated,
@@ -175,7 +178,37 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
     }
 
     fn is_check_due(&self) -> bool {
-        self.memory.next_check.is_none_or(|at| at <= self.clock.now())
+        let now = self.clock.now();
+        let was_set_back = self
+            .memory
+            .checked_at
+            .is_some_and(|at| at.duration_since(now) > AHEAD);
+        was_set_back || self.memory.next_check.is_none_or(|at| at <= now)
+    }
+
+    /// Until the next check, if that is before the clock is looked at anyway.
+    fn pause(&self) -> Duration {
+        let left = self
+            .memory
+            .next_check
+            .and_then(|at| Duration::try_from(at.duration_since(self.clock.now())).ok());
+        left.unwrap_or(TICK).clamp(Duration::from_millis(1), TICK)
+    }
+
+    /// What an agent before this one has left on the screen keeps its buttons.
+    async fn hear_again(&mut self) {
+        let Some(on_screen) = self.memory.on_screen.clone() else {
+            return;
+        };
+        if !self.desktop.hear_again(&on_screen.server).await {
+            return;
+        }
+        let all = self.subjects(self.clock.now());
+        self.reminder = on_screen.reminder.map(|(id, names)| {
+            let of_it = |subject: &Subject| names.contains(&subject.name);
+            (id, all.into_iter().filter(of_it).collect())
+        });
+        self.undoable = on_screen.undoable;
     }
 
     async fn check(&mut self) {
@@ -278,11 +311,10 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         let (mut to_show, _) = due(&self.memory.shown);
         to_show.retain(|subject| self.is_for_the_desktop(subject));
         for subject in &to_log {
-            (self.log)(&format!(
-                "{}: {}",
-                lines::line(subject, now),
-                lines::command(subject)
-            ));
+            let (line, command) = (lines::line(subject, now), lines::command(subject));
+            // A journal's entry is one line; what cron sends is read by a person.
+            let between = if self.is_once { "\n  " } else { ": " };
+            (self.log)(&format!("{line}{between}{command}"));
         }
         let mut is_new = !to_log.is_empty();
         self.memory.was_logged(&to_log, now);
@@ -331,6 +363,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
                 self.reminder = Some((id, together.into_iter().cloned().collect()));
                 self.desktop_again = None;
                 self.memory.was_shown(due, now);
+                self.note_screen();
                 true
             }
             Err(error) => {
@@ -341,6 +374,25 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
                 false
             }
         }
+    }
+
+    /// Keeps in the memory what is on the screen.
+    fn note_screen(&mut self) {
+        let reminder = self.reminder.as_ref().map(|(id, subjects)| {
+            let names = subjects.iter().map(|subject| subject.name.clone());
+            (*id, names.collect())
+        });
+        // Nobody stays to hear the buttons of a single check.
+        let is_empty = self.is_once || (reminder.is_none() && self.undoable.is_empty());
+        self.memory.on_screen = self
+            .desktop
+            .server()
+            .filter(|_| !is_empty)
+            .map(|server| OnScreen {
+                server,
+                reminder,
+                undoable: self.undoable.clone(),
+            });
     }
 
     fn save(&mut self) {

@@ -44,4 +44,12 @@ impl Desktop for Plain {
     async fn event(&mut self) -> Event {
         std::future::pending().await
     }
+
+    fn server(&self) -> Option<String> {
+        None
+    }
+
+    async fn hear_again(&mut self, _server: &str) -> bool {
+        false
+    }
 }

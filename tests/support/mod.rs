@@ -60,6 +60,11 @@ impl Run {
         run
     }
 
+    /// Whether all of it fits a terminal.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.everything().lines().all(|line| line.chars().count() <= 80)
+    }
+
     /// The JSON document on stdout.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {

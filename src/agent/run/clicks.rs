@@ -18,6 +18,18 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
                     self.reminder = None;
                 }
                 self.undoable.remove(&id);
+                self.save_screen();
+            }
+            Event::ServerLeft => {
+                if let Some((_, subjects)) = self.reminder.take() {
+                    self.memory.was_lost(&subjects);
+                }
+                self.undoable.clear();
+                self.save_screen();
+            }
+            Event::ServerCame => {
+                self.desktop_again = None;
+                self.speak().await;
             }
             Event::Clicked { id, button } => {
                 let subjects = match &self.reminder {
@@ -44,9 +56,16 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         }
     }
 
+    fn save_screen(&mut self) {
+        self.note_screen();
+        self.save();
+    }
+
     /// A click is a yes; MFA is asked for in a window.
     async fn rotate(&mut self, subjects: &[Subject]) {
         self.reminder = None;
+        // Before it begins: whoever is started again in the middle of it must not take the same click twice.
+        self.save_screen();
         let profiles: Vec<&str> = subjects
             .iter()
             .filter(|subject| lines::can_rotate(subject) && self.is_still_due(subject))
@@ -78,6 +97,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
 
     async fn undo(&mut self, id: u32, profiles: &[String]) {
         self.undoable.remove(&id);
+        self.save_screen();
         let names = profiles.join(", ");
         (self.log)(&format!("taking back at a click: {names}"));
         let progress = self
@@ -102,6 +122,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
 
     fn put_off(&mut self, subjects: &[Subject], button: Button) {
         self.reminder = None;
+        self.save_screen();
         let (now, zone) = (self.clock.now(), TimeZone::system());
         let until = if button == Button::NextWeek {
             now.checked_add(DAILY * 7).unwrap_or(now)
@@ -125,6 +146,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         // Most servers have closed the one that was clicked.
         if let Ok(id) = self.desktop.show(&notification, None).await {
             self.reminder = Some((id, subjects.into_iter().cloned().collect()));
+            self.save_screen();
         }
     }
 
@@ -153,6 +175,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
             && !profiles.is_empty()
         {
             self.undoable.insert(id, profiles);
+            self.save_screen();
         }
     }
 

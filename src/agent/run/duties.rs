@@ -41,7 +41,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
                     .idle_since(now)
                     .is_some_and(|since| now.duration_since(since) >= idle);
                 let failed = self.memory.failed_at.get(&key.access_key_id);
-                let may_try = failed.is_none_or(|at| now.duration_since(*at) >= DAILY);
+                let may_try = failed.is_none_or(|at| *at > now || now.duration_since(*at) >= DAILY);
                 let is_active = key.status == Some(AccessKeyStatus::Active) && !key.refused;
                 (wanted && is_due && is_idle && may_try && is_active && !is_quiet(self.settings.defaults()))
                     .then(|| (key.access_key_id.clone(), profile.clone()))
@@ -68,7 +68,8 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         if self.memory.facts.superseded == 0 {
             return;
         }
-        if retired.is_some_and(|at| now.duration_since(at) < DAILY) {
+        // A time that is yet to come is of a clock that was set back since.
+        if retired.is_some_and(|at| at <= now && now.duration_since(at) < DAILY) {
             return;
         }
         self.memory.retired_at = Some(now);

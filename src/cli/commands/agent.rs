@@ -129,7 +129,13 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
         environment: environment.clone(),
     };
     let runtime = runtime()?;
-    let mut log = |line: &str| ui::note(line);
+    let mut log = |line: &str| {
+        if once {
+            ui::note(&for_people(line));
+        } else {
+            ui::note(line);
+        }
+    };
     let agent = Agent::new(place, PlatformDesktop::default(), SystemClock, settings, &mut log);
     let result = runtime.block_on(async {
         if once {
@@ -149,6 +155,18 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
             "check the limits of this process: ulimit -a",
         )),
     }
+}
+
+/// At the width of a terminal; a command, which is indented, stays whole.
+fn for_people(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        if line.starts_with("  ") {
+            line.to_owned()
+        } else {
+            ui::wrapped_at(line, 80, 2)
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn plan(environment: &Environment) -> Result<Plan, Problem> {
