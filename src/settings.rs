@@ -47,6 +47,8 @@ pub struct Settings {
     pub quiet_hours: Option<QuietHours>,
     /// `metrics_textfile`: where the agent writes metrics for Prometheus's node exporter.
     pub metrics_textfile: Option<PathBuf>,
+    /// `metrics_otlp`: the collector that the agent sends them to, by OTLP over HTTP.
+    pub metrics_otlp: Option<String>,
     /// `metrics_key_ids`: whether those name the keys.
     pub metrics_key_ids: bool,
     /// `also_update`: further files, of whatever format, in which a rotation replaces the pair; absolute, or below `~`.
@@ -75,6 +77,7 @@ impl Default for Settings {
             check_every: Duration::from_hours(6),
             quiet_hours: None,
             metrics_textfile: None,
+            metrics_otlp: None,
             metrics_key_ids: false,
             also_update: Vec::new(),
             after_rotate: None,
@@ -309,7 +312,7 @@ impl Settings {
 }
 
 /// Every setting there is, in the order in which they are shown.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "max_age_days",
     "warn_days",
     "unused_days",
@@ -326,6 +329,7 @@ const NAMES: [&str; 17] = [
     "quiet_hours",
     "check_every",
     "metrics_textfile",
+    "metrics_otlp",
     "metrics_key_ids",
 ];
 
@@ -373,6 +377,7 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
         "check_every" => settings.check_every = values::check_every(value)?,
         "quiet_hours" => settings.quiet_hours = QuietHours::parse(value)?,
         "metrics_textfile" => settings.metrics_textfile = Some(path(value)?),
+        "metrics_otlp" => settings.metrics_otlp = Some(values::collector(value)?),
         "metrics_key_ids" => settings.metrics_key_ids = boolean(value)?,
         "also_update" => settings.also_update = values::paths(value)?,
         "after_rotate" => settings.after_rotate = Some(values::command(value)?),

@@ -57,6 +57,7 @@ pub struct Agent<'a, D, C> {
     log: &'a mut dyn FnMut(&str),
     settings: AllSettings,
     settings_mistake: Option<String>,
+    metrics_mistake: Option<String>,
     memory: Memory,
     schedule: Schedule,
     /// The reminder on the screen, and what it is about.
@@ -91,6 +92,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
             log,
             settings,
             settings_mistake: None,
+            metrics_mistake: None,
             schedule: Schedule::default(),
             reminder: None,
             undoable: BTreeMap::new(),
@@ -252,7 +254,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
             self.retire().await;
         }
         self.speak().await;
-        self.write_metrics();
+        self.tell_metrics().await;
     }
 
     /// A file that cannot be taken leaves the settings as they were, and is spoken of.

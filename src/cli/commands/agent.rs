@@ -21,6 +21,8 @@ use crate::process::{self, Environment};
 use crate::settings;
 
 mod check;
+#[cfg(feature = "otlp")]
+mod send_metrics;
 mod status;
 
 /// Remind of keys in the background, and rotate at a click
@@ -60,6 +62,10 @@ enum Command {
     /// Ask AWS about everything, for the agent
     #[command(hide = true)]
     Check,
+    /// Send what is measured to a collector, for the agent
+    #[cfg(feature = "otlp")]
+    #[command(hide = true)]
+    SendMetrics(send_metrics::Args),
 }
 
 /// Runs the command.
@@ -75,6 +81,8 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         Command::Status { format } => status::run(*format, environment),
         Command::Snooze { profiles, duration } => put_off(profiles, *duration, environment),
         Command::Check => check::run(environment),
+        #[cfg(feature = "otlp")]
+        Command::SendMetrics(args) => send_metrics::run(args, environment),
     }
 }
 
