@@ -3,6 +3,8 @@
 
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
+
 #[cfg(target_os = "linux")]
 mod freedesktop;
 #[cfg(target_os = "linux")]
@@ -14,7 +16,8 @@ pub use plain::{Plain as PlatformDesktop, about};
 pub mod pinentry;
 
 /// How loud a notification is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Urgency {
     /// It may be missed.
     Low,
@@ -143,7 +146,6 @@ pub trait Desktop {
     /// cannot be told.
     fn server(&self) -> Option<String>;
 
-    /// Hears the clicks of the server of this name again, if it is still there: what an earlier process had it show may
-    /// be on the screen.
-    fn hear_again(&mut self, server: &str) -> impl Future<Output = bool>;
+    /// Whether the server of this name still serves: what an earlier process had it show may be on the screen.
+    fn is_still_there(&mut self, server: &str) -> impl Future<Output = bool>;
 }

@@ -14,7 +14,10 @@ use crate::support::{Home, section};
 
 #[cfg(target_os = "linux")]
 mod desktop;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod settings;
+mod trouble;
 #[cfg(target_os = "linux")]
 mod unit;
 

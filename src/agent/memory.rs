@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Facts, KeyFacts, LONGEST_CHECK, Origin, Use, is_of_iam};
 use super::reminders::{Shown, Subject, remember};
 use crate::access_key::AccessKeyId;
+use crate::desktop::Urgency;
 use crate::fs_atomic;
 use crate::policy::Limits;
 
@@ -54,15 +55,28 @@ pub struct Memory {
     pub on_screen: Option<OnScreen>,
 }
 
-/// The notifications whose buttons the next agent is to hear as well, should this one die.
+/// The notifications whose buttons are to outlive this agent, should it die.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnScreen {
     /// Who shows them, as [`crate::desktop::Desktop::server`] has it.
     pub server: String,
     /// The reminder's number, and the names of its subjects.
     pub reminder: Option<(u32, BTreeSet<String>)>,
-    /// Rotations that can be taken back: by number, the profiles.
-    pub undoable: BTreeMap<u32, Vec<String>>,
+    /// Rotations that can be taken back, by number.
+    pub undoable: BTreeMap<u32, Undoable>,
+}
+
+/// A rotation that can be taken back, and how it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undoable {
+    /// One profile of each key.
+    pub profiles: Vec<String>,
+    /// Of its notification.
+    pub title: String,
+    /// Of its notification.
+    pub body: String,
+    /// Of its notification.
+    pub urgency: Urgency,
 }
 
 /// [`Limits`] as they are kept.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
 
 use super::children::Program;
-use super::memory::{Memory, OnScreen};
+use super::memory::{Memory, OnScreen, Undoable};
 use super::reminders::{Bounds, Circumstances, Subject, next, subjects};
 use super::schedule::Schedule;
 use super::supervisor::Supervisor;
@@ -58,13 +58,15 @@ pub struct Agent<'a, D, C> {
     settings: AllSettings,
     settings_mistake: Option<String>,
     metrics_mistake: Option<String>,
+    check_mistake: Option<String>,
     memory: Memory,
     schedule: Schedule,
     /// The reminder on the screen, and what it is about.
     reminder: Option<(u32, Vec<Subject>)>,
     /// Rotations on the screen that can be taken back, by profile.
-    undoable: BTreeMap<u32, Vec<String>>,
+    undoable: BTreeMap<u32, Undoable>,
     desktop_again: Option<Timestamp>,
+    tick: Duration,
     is_once: bool,
 }
 
@@ -84,8 +86,10 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         settings: AllSettings,
         log: &'a mut dyn FnMut(&str),
     ) -> Self {
+        let memory = Memory::load(&place.state_folder);
         Self {
-            memory: Memory::load(&place.state_folder),
+            check_mistake: memory.last_error.clone(),
+            memory,
             place,
             desktop,
             clock,
@@ -97,6 +101,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
             reminder: None,
             undoable: BTreeMap::new(),
             desktop_again: None,
+            tick: TICK,
             is_once: false,
         }
     }
@@ -139,7 +144,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         self.save();
         supervisor.ready("watching");
         (self.log)("the agent is running");
-        self.hear_again().await;
+        self.take_over().await;
         let mut routes = routes();
         let mut is_first = true;
         loop {
@@ -194,23 +199,36 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
             .memory
             .next_check
             .and_then(|at| Duration::try_from(at.duration_since(self.clock.now())).ok());
-        left.unwrap_or(TICK).clamp(Duration::from_millis(1), TICK)
+        left.unwrap_or(self.tick)
+            .clamp(Duration::from_millis(1), self.tick)
     }
 
-    /// What an agent before this one has left on the screen keeps its buttons.
-    async fn hear_again(&mut self) {
+    /// What an agent before this one has left on the screen is put there anew, in its place: most servers send a click
+    /// to whom they were asked by, and he is dead.
+    async fn take_over(&mut self) {
         let Some(on_screen) = self.memory.on_screen.clone() else {
             return;
         };
-        if !self.desktop.hear_again(&on_screen.server).await {
+        if !self.desktop.is_still_there(&on_screen.server).await {
             return;
         }
-        let all = self.subjects(self.clock.now());
-        self.reminder = on_screen.reminder.map(|(id, names)| {
-            let of_it = |subject: &Subject| names.contains(&subject.name);
-            (id, all.into_iter().filter(of_it).collect())
-        });
-        self.undoable = on_screen.undoable;
+        let now = self.clock.now();
+        if let Some((id, names)) = on_screen.reminder {
+            let all = self.subjects(now);
+            let left: Vec<&Subject> = all
+                .iter()
+                .filter(|subject| names.contains(&subject.name))
+                .collect();
+            self.reminder = Some((id, Vec::new()));
+            if left.is_empty() || !self.show(&left, &all, now).await {
+                self.reminder = None;
+            }
+        }
+        for (id, undoable) in on_screen.undoable {
+            self.show_undoable(undoable, Some(id)).await;
+        }
+        self.note_screen();
+        self.save();
     }
 
     async fn check(&mut self) {
@@ -226,12 +244,15 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         };
         let now = self.clock.now();
         let is_offline = facts.is_offline;
+        let mistake = facts.errors.first().cloned();
         // Once: a computer without a network says so at each attempt otherwise.
-        if let Some(error) = facts.errors.first()
-            && self.memory.last_error.as_ref() != Some(error)
+        if let Some(error) = mistake
+            .as_ref()
+            .filter(|new| Some(*new) != self.check_mistake.as_ref())
         {
             (self.log)(error);
         }
+        self.check_mistake = mistake;
         self.memory.learn(facts, now);
         self.memory.next_check = Some(self.schedule.next(is_offline, every, now));
         self.memory.limits = self
@@ -423,3 +444,6 @@ fn bounds(settings: &AllSettings, profiles: &[String]) -> Bounds {
 fn routes() -> Vec<u8> {
     std::fs::read("/proc/net/route").unwrap_or_default()
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -129,8 +129,8 @@ impl Freedesktop {
         Ok((connection, self.server.as_ref().expect("it was just set")))
     }
 
-    /// Whether this is the server of that name, on that bus; it is listened to, then.
-    async fn is_still_there(&mut self, server: &str) -> Result<bool, zbus::Error> {
+    /// Who serves now, without starting anybody.
+    async fn owner(&mut self) -> Result<String, zbus::Error> {
         let connection = self.bus().await?.connection.clone();
         // Asking for the owner starts no server, as asking the server itself may do.
         let reply = connection
@@ -143,11 +143,7 @@ impl Freedesktop {
             )
             .await?;
         let owner: String = reply.body().deserialize()?;
-        if identity(&connection, &owner) != server {
-            return Ok(false);
-        }
-        let (connection, found) = self.server().await?;
-        Ok(identity(&connection, &found.name) == server)
+        Ok(identity(&connection, &owner))
     }
 
     async fn notify(&mut self, notification: &Notification, replaces: u32) -> Result<u32, zbus::Error> {
@@ -249,9 +245,9 @@ impl Desktop for Freedesktop {
         Some(identity(&bus.connection, &server.name))
     }
 
-    async fn hear_again(&mut self, server: &str) -> bool {
-        let heard = tokio::time::timeout(BOUND, self.is_still_there(server)).await;
-        matches!(heard, Ok(Ok(true)))
+    async fn is_still_there(&mut self, server: &str) -> bool {
+        let owner = tokio::time::timeout(BOUND, self.owner()).await;
+        matches!(owner, Ok(Ok(owner)) if owner == server)
     }
 }
 

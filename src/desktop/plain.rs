@@ -49,7 +49,7 @@ impl Desktop for Plain {
         None
     }
 
-    async fn hear_again(&mut self, _server: &str) -> bool {
+    async fn is_still_there(&mut self, _server: &str) -> bool {
         false
     }
 }

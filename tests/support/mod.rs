@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws")]
 pub(crate) mod cloud;
+#[cfg(all(feature = "desktop", target_os = "linux"))]
+pub(crate) mod desktop;
 #[cfg(all(feature = "aws", feature = "checkpoints"))]
 pub(crate) mod parked;
 pub(crate) mod repository;

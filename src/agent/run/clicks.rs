@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::super::children::{Changes, Failure};
+use super::super::memory::Undoable;
 use super::super::reminders::{Subject, tomorrow};
 use super::super::{lines, snooze};
 use super::{Agent, DAILY, tell};
@@ -37,7 +38,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
                     Some(_) | None => None,
                 };
                 match (button, subjects, self.undoable.get(&id).cloned()) {
-                    (Button::Undo, _, Some(profiles)) => self.undo(id, &profiles).await,
+                    (Button::Undo, _, Some(undoable)) => self.undo(id, &undoable.profiles).await,
                     (Button::RotateNow, Some(subjects), _) => self.rotate(&subjects).await,
                     (Button::Tomorrow, Some(subjects), _) => self.put_off(&subjects, button),
                     (Button::NextWeek, Some(subjects), _) => self.put_off(&subjects, button),
@@ -171,11 +172,31 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
             .iter()
             .filter_map(|change| change.profiles.first().cloned())
             .collect();
-        if let Ok(id) = self.desktop.show(&notification, replaces).await
-            && !profiles.is_empty()
-        {
-            self.undoable.insert(id, profiles);
-            self.save_screen();
+        if profiles.is_empty() {
+            // A desktop that is gone by now has left it in the log.
+            let _ = self.desktop.show(&notification, replaces).await;
+            return;
+        }
+        let undoable = Undoable {
+            profiles,
+            title: notification.title,
+            body: notification.body,
+            urgency: notification.urgency,
+        };
+        self.show_undoable(undoable, replaces).await;
+        self.save();
+    }
+
+    pub(super) async fn show_undoable(&mut self, undoable: Undoable, replaces: Option<u32>) {
+        let notification = Notification {
+            title: undoable.title.clone(),
+            body: undoable.body.clone(),
+            buttons: vec![Button::Undo],
+            urgency: undoable.urgency,
+        };
+        if let Ok(id) = self.desktop.show(&notification, replaces).await {
+            self.undoable.insert(id, undoable);
+            self.note_screen();
         }
     }
 
