@@ -277,9 +277,9 @@ fn run(words: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(failed(
-        said.lines().next().unwrap_or("no reason given").to_owned(),
-    ))
+    // systemctl tells first what went well.
+    let reason = said.lines().find(|line| !line.starts_with("Created symlink"));
+    Err(failed(reason.unwrap_or("no reason given").to_owned()))
 }
 
 /// A word of ExecStart, where a percent sign and a dollar sign mean something.

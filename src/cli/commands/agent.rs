@@ -21,6 +21,8 @@ use crate::process::{self, Environment};
 use crate::settings;
 
 mod check;
+#[cfg(feature = "otlp")]
+mod send_metrics;
 mod status;
 
 /// Remind of keys in the background, and rotate at a click
@@ -60,6 +62,10 @@ enum Command {
     /// Ask AWS about everything, for the agent
     #[command(hide = true)]
     Check,
+    /// Send what is measured to a collector, for the agent
+    #[cfg(feature = "otlp")]
+    #[command(hide = true)]
+    SendMetrics(send_metrics::Args),
 }
 
 /// Runs the command.
@@ -75,6 +81,8 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         Command::Status { format } => status::run(*format, environment),
         Command::Snooze { profiles, duration } => put_off(profiles, *duration, environment),
         Command::Check => check::run(environment),
+        #[cfg(feature = "otlp")]
+        Command::SendMetrics(args) => send_metrics::run(args, environment),
     }
 }
 
@@ -131,7 +139,13 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
         environment: environment.clone(),
     };
     let runtime = runtime()?;
-    let mut log = |line: &str| ui::note(line);
+    let mut log = |line: &str| {
+        if once {
+            ui::note(&for_people(line));
+        } else {
+            ui::note(line);
+        }
+    };
     let agent = Agent::new(place, PlatformDesktop::default(), SystemClock, settings, &mut log);
     let result = runtime.block_on(async {
         if once {
@@ -151,6 +165,18 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
             "check the limits of this process: ulimit -a",
         )),
     }
+}
+
+/// At the width of a terminal; a command, which is indented, stays whole.
+fn for_people(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        if line.starts_with("  ") {
+            line.to_owned()
+        } else {
+            ui::wrapped_at(line, 80, 2)
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn plan(environment: &Environment) -> Result<Plan, Problem> {
