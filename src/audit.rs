@@ -23,6 +23,7 @@ pub mod exemptions;
 pub mod key_ids;
 pub mod live;
 pub mod output;
+pub mod results;
 pub mod rules;
 pub mod user;
 
@@ -163,6 +164,33 @@ impl TryFrom<u8> for KeySlot {
             _ => Err("a key slot is 1 or 2"),
         }
     }
+}
+
+/// An account, as ARNs name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// 12 digits.
+    pub id: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+}
+
+impl Account {
+    /// The account in an ARN.
+    pub fn of(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':').skip(1);
+        let partition = parts.next()?;
+        let id = parts.nth(2)?;
+        is_account_id(id).then(|| Self {
+            id: id.to_owned(),
+            partition: partition.to_owned(),
+        })
+    }
+}
+
+/// 12 digits.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// When a rule is broken, in days.

@@ -139,6 +139,49 @@ pub struct CredentialReport {
     pub generated_at: Timestamp,
 }
 
+/// One row of ListUsers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUser {
+    /// The name without its path.
+    pub user_name: UserName,
+    /// The ARN.
+    pub arn: String,
+    /// When the user was made.
+    pub create_date: Timestamp,
+    /// The last sign-in with a password, be it one that is gone by now; `None`: never, or none since October 2014.
+    pub password_last_used: Option<Timestamp>,
+}
+
+/// A page of ListUsers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsersPage {
+    /// Its rows.
+    pub users: Vec<ListedUser>,
+    /// Where the next one begins; `None` on the last.
+    pub marker: Option<String>,
+}
+
+/// A role, and what its trust policy may ask of those who assume it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`.
+    pub arn: String,
+    /// How CloudTrail names the session.
+    pub session_name: String,
+    /// What a third party shows so that nobody else has it assume the role.
+    pub external_id: Option<String>,
+}
+
+impl Role {
+    /// What sessions are called where nothing names them.
+    pub const SESSION_NAME: &str = "keyagent";
+
+    /// The account that it is in.
+    pub fn account_id(&self) -> Option<&str> {
+        self.arn.split(':').nth(4)
+    }
+}
+
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -229,6 +272,21 @@ pub trait Iam: Clone {
         serial_number: &str,
         code: &str,
     ) -> impl Future<Output = Result<SessionCredentials, Error>>;
+
+    /// STS AssumeRole.
+    fn assume_role(&self, role: &Role) -> impl Future<Output = Result<SessionCredentials, Error>>;
+
+    /// IAM ListUsers, the page that begins at this marker.
+    fn list_users(&self, marker: Option<&str>) -> impl Future<Output = Result<UsersPage, Error>>;
+
+    /// IAM GetLoginProfile: when the user's console password was made; `None` without one, or without the user.
+    fn get_login_profile(
+        &self,
+        user_name: &UserName,
+    ) -> impl Future<Output = Result<Option<Timestamp>, Error>>;
+
+    /// IAM GetAccountSummary: whether the root user has an access key, be it active or not.
+    fn root_has_access_key(&self) -> impl Future<Output = Result<bool, Error>>;
 
     /// IAM ListMFADevices: the serial numbers of a user's devices.
     fn list_mfa_devices(&self, user_name: &UserName) -> impl Future<Output = Result<Vec<String>, Error>>;

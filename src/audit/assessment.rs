@@ -10,7 +10,7 @@ use super::document::{NotEvaluated, Summary};
 use super::output::{Head, Output, Tail};
 use super::rules::{Judge, Verdict};
 use super::user::{Key, Moment, Password, User};
-use super::{Outcome, ROOT, Rule};
+use super::{Account, Outcome, ROOT, Rule};
 use crate::problem::Problem;
 
 /// So many problems are told in full; of the others there is a count.
@@ -23,7 +23,7 @@ pub struct Assessment<'a> {
     judge: &'a Judge,
     controls: [Vec<Cow<'static, str>>; Rule::ALL.len()],
     output: &'a mut dyn Output,
-    account_id: Option<String>,
+    account: Option<Account>,
     report_generated_at: Option<Timestamp>,
     has_begun: bool,
     has_root: bool,
@@ -83,18 +83,18 @@ impl Ages {
 }
 
 impl<'a> Assessment<'a> {
-    /// Begins one. Without an account ID the first ARN names it.
+    /// Begins one. Without an account the first ARN names it.
     pub fn new(
         judge: &'a Judge,
         output: &'a mut dyn Output,
-        account_id: Option<String>,
+        account: Option<Account>,
         report_generated_at: Option<Timestamp>,
     ) -> Self {
         Self {
             judge,
             controls: Rule::ALL.map(|rule| judge.benchmark.controls(rule, judge.limits)),
             output,
-            account_id,
+            account,
             report_generated_at,
             has_begun: false,
             has_root: false,
@@ -194,6 +194,25 @@ impl<'a> Assessment<'a> {
         result
     }
 
+    /// Judges the root user by GetAccountSummary, which says only whether there is a key.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn root_by_summary(&mut self, has_key: bool) -> io::Result<()> {
+        self.begin("")?;
+        self.has_root = true;
+        self.tally.summary.users += 1;
+        let judge = self.judge;
+        let mut verdicts = Vec::new();
+        judge.root_by_summary(has_key, |verdict| verdicts.push(verdict));
+        let arn = self.root_arn();
+        for verdict in verdicts {
+            self.verdict(&root(&arn), verdict)?;
+        }
+        Ok(())
+    }
+
     /// Records that something could not be judged, of which the audit must not look whole.
     pub fn not_evaluated(&mut self, what: String, problem: Problem) {
         let tally = &mut self.tally;
@@ -213,24 +232,8 @@ impl<'a> Assessment<'a> {
         if !self.has_root
             && let Some(verdict) = self.judge.root_is_missing()
         {
-            let arn = self
-                .account_id
-                .as_ref()
-                .map(|id| format!("arn:aws:iam::{id}:root"))
-                .unwrap_or_default();
-            let root = User {
-                name: ROOT,
-                arn: &arn,
-                is_root: true,
-                created: Moment::Unknown,
-                password: Password {
-                    enabled: None,
-                    last_used: Moment::Unknown,
-                    last_changed: Moment::Unknown,
-                },
-                keys: [Key::NONE, Key::NONE],
-            };
-            self.verdict(&root, verdict)?;
+            let arn = self.root_arn();
+            self.verdict(&root(&arn), verdict)?;
         }
         let untold = self.tally.summary.not_evaluated - self.tally.not_evaluated.len() as u64;
         if untold > 0 {
@@ -251,16 +254,23 @@ impl<'a> Assessment<'a> {
         Ok(self.tally)
     }
 
+    fn root_arn(&self) -> String {
+        match &self.account {
+            Some(Account { id, partition }) => format!("arn:{partition}:iam::{id}:root"),
+            None => String::new(),
+        }
+    }
+
     fn begin(&mut self, arn: &str) -> io::Result<()> {
         if self.has_begun {
             return Ok(());
         }
         self.has_begun = true;
-        if self.account_id.is_none() {
-            self.account_id = account_of(arn).map(str::to_owned);
+        if self.account.is_none() {
+            self.account = Account::of(arn);
         }
         self.output.begin(&Head {
-            account_id: self.account_id.as_deref(),
+            account_id: self.account.as_ref().map(|account| account.id.as_str()),
             as_of: self.judge.as_of,
             report_generated_at: self.report_generated_at,
             benchmark: self.judge.benchmark,
@@ -269,8 +279,8 @@ impl<'a> Assessment<'a> {
     }
 
     fn is_of_this_account(&self, arn: &str) -> bool {
-        match (&self.account_id, account_of(arn)) {
-            (Some(own), Some(other)) => own == other,
+        match (&self.account, Account::of(arn)) {
+            (Some(own), Some(other)) => own.id == other.id,
             (None, _) | (_, None) => true,
         }
     }
@@ -299,11 +309,20 @@ impl<'a> Assessment<'a> {
     }
 }
 
-/// The account in an ARN.
-pub fn account_of(arn: &str) -> Option<&str> {
-    arn.split(':')
-        .nth(4)
-        .filter(|id| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()))
+/// The root user, of whom nothing but a verdict is known.
+fn root(arn: &str) -> User<'_> {
+    User {
+        name: ROOT,
+        arn,
+        is_root: true,
+        created: Moment::Unknown,
+        password: Password {
+            enabled: None,
+            last_used: Moment::Unknown,
+            last_changed: Moment::Unknown,
+        },
+        keys: [Key::NONE, Key::NONE],
+    }
 }
 
 fn unreadable(name: &str, row: u64, error: &RowError) -> Problem {

@@ -61,6 +61,14 @@ impl Benchmark {
         }
     }
 
+    /// `CIS AWS Foundations Benchmark v6.0`.
+    pub fn title(self) -> String {
+        match self.name().strip_prefix("cis-") {
+            Some(version) => format!("CIS AWS Foundations Benchmark v{version}"),
+            None => "AWS Foundational Security Best Practices".to_owned(),
+        }
+    }
+
     /// The limits that it sets.
     pub fn limits(self) -> Limits {
         Limits {

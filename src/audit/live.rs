@@ -7,6 +7,8 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::iam::{AccessKeyMetadata, CredentialReport, Error, ErrorKind, Iam, ReportState, UserName};
 
+pub mod by_user;
+
 /// The first pause; each is twice the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

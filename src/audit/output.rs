@@ -10,16 +10,19 @@ use super::{Benchmark, Finding, Limits, Rule};
 
 mod asff;
 mod html;
+mod identity;
 mod json;
 mod junit;
 mod ndjson;
+mod ocsf;
 mod separated;
 
-pub use asff::Asff;
+pub use asff::{Asff, Previous};
 pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;
 pub use ndjson::Ndjson;
+pub use ocsf::Ocsf;
 pub use separated::Separated;
 
 /// What is known before the first finding.

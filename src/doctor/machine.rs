@@ -243,7 +243,7 @@ pub fn agent(state_folder: &Path, environment: &Environment) -> Check {
     const INSTALL: &str = "keyagent agent install";
     let Some(holder) = agent::holder(state_folder) else {
         let is_installed = plan(Platform::current(), Path::new("keyagent"), environment)
-            .is_ok_and(|plan| plan.file.exists());
+            .is_ok_and(|plan| plan.is_installed());
         return if is_installed {
             check(NAME, Level::Problem, "the agent is installed, but does not run").mended_by(INSTALL)
         } else {

@@ -11,22 +11,26 @@ MFA sessions or conditions, knows no propagation delay, no faults and no clock; 
 controlled by POST /_account/NAME with a JSON object:
 
     user      {name, path?, policy?}        makes a user with a key; answers arn and the pair
+    password  {user, made, used?}           gives the user a console password, so many days ago
     users     {name, count}                 makes users without a policy, each with a key
     key       {user}                        makes a further key; answers the pair
     backdate  {key, days}                   sets CreateDate
     lastused  {key, days, service?}         sets the last use
     mfa       {user, kind}                  gives the user a device: virtual, hardware or u2f
+    role      {account?, name, policy, external_id?, mfa?}  makes a role that users of this account may assume
+    usersin   {account, count, days}        makes users of another account, each with a key of this age
+    organization {accounts: {id: [name, state]}}  makes the organization of this account
     set       {delay?, consistency?, flap_every?, flap_for?, skew?, mfa_code?, mfa_once?, notes_uses?, root_key?,
-               cut_report?}
+               cut_report?, page?}
     fault     {action?, skip?, times?, when?, drop?, delay?, status?, code?, message?, body?, content_type?}
-    activate, age, forgetuse  {key}         makes it active; takes it for an old one; forgets its last use
+    activate, deactivate, age, forgetuse  {key}  makes it active, inactive; takes it for an old one; forgets its last use
     clearfaults                             no coming call fails
     log, clearlog, keys                     the calls so far; forget them; every key's state
 
 `consistency`: a key younger than so many seconds is refused. `flap_every`, `flap_for`: every n-th call of a key
 younger than flap_for seconds is refused. `skew`: AWS's clock is so many seconds ahead. `mfa_once`: a code works once.
 `notes_uses`: whether a call that was let in becomes the last use of its key. `root_key`: `true` gives the root user one.
-`cut_report`: a text that is missing in every credential report.
+`cut_report`: a text that is missing in every credential report. `page`: ListUsers gives so many at most.
 
 A fault strikes the first `times` calls of its action, or of any, after `skip` others. With `when: after` it lets the
 call take effect first.
@@ -51,11 +55,16 @@ import moto.iam.responses as iam_responses
 import moto.sts.responses as sts_responses
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.core.exceptions import ServiceException, _RESTError
+from moto.core.exceptions import JsonRESTError, ServiceException, _RESTError
 from moto.core.responses import ActionResult
 from moto.iam.models import AccessKeyLastUsed, MFADevice, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+sys.dont_write_bytecode = True  # the tests leave nothing in the sources
+
+import listing  # noqa: E402
+import organization  # noqa: E402
 
 ACCOUNT_ID = "123456789012"
 KNOBS = {
@@ -71,13 +80,14 @@ KNOBS = {
     "notes_uses": True,
     "root_key": "false",
     "cut_report": "",
+    "page": 1000,
 }
 FAULTS, LOG, SESSIONS, BORN, USES, CODES = [], [], {}, {}, {}, set()
 LOCK = threading.Lock()
 
 
-def backend():
-    return iam_backends[ACCOUNT_ID]["aws"]
+def backend(account_id=ACCOUNT_ID):
+    return iam_backends[account_id]["aws"]
 
 
 def utc_now():
@@ -130,8 +140,6 @@ access_control.create_access_key = create_access_key
 
 # Authorization: resources with ${aws:username}, and the MFA condition.
 
-original_check = access_control.IAMRequestBase.check_action_permitted
-
 
 def as_list(value):
     return value if isinstance(value, list) else [value]
@@ -142,13 +150,19 @@ def check_action_permitted(self, resource):
         return  # AWS asks no permission for these
     key = self._access_key
     if not hasattr(key, "with_mfa"):
-        return original_check(self, resource)
-    user = key._owner_user_name
+        key.with_mfa, key.session_token = False, key._session_token
+    user = getattr(key, "_owner_user_name", None) or f"{key._owner_role_name}/{key._session_name}"
     target = as_list(self._data.get("UserName", [user]))[0]
-    arn = f"arn:aws:iam::{self.account_id}:user/{target}" if self._service == "iam" else "*"
+    arn = f"arn:aws:iam::{self.account_id}:user/{target}" if self._service == "iam" else resource
     decision = decide(key.collect_policies(), user, self._action, arn, key)
+    if decision == "allowed" and self._action == "sts:AssumeRole":
+        external_id = as_list(self._data.get("ExternalId", [None]))[0]
+        if not organization.trusts(resource, key.arn, external_id, key.with_mfa):
+            decision = "implicitDeny"
     if decision != "allowed":
-        raise Denied(user, self._action, arn, decision)
+        denied = Denied(user, self._action, arn, decision)
+        # Organizations speaks JSON.
+        raise JsonRESTError("AccessDeniedException", denied.message) if self._service == "organizations" else denied
 
 
 def decide(policies, user, action, resource, key):
@@ -208,6 +222,7 @@ def conditions_hold(conditions, key):
 
 
 access_control.IAMRequestBase.check_action_permitted = check_action_permitted
+listing.KNOBS = KNOBS
 
 
 class MfaRefused(ServiceException):
@@ -279,24 +294,6 @@ def simulate_principal_policy(self):
 iam_responses.IamResponse.simulate_principal_policy = simulate_principal_policy
 
 
-# The credential report. moto's lacks the root user, and always dates from 2015.
-
-
-def get_credential_report(self):
-    header, _, users = self.backend.get_credential_report().partition("\n")
-    never = "N/A,N/A,N/A,N/A"
-    root = (
-        f"<root_account>,arn:aws:iam::{ACCOUNT_ID}:root,2020-01-01T00:00:00+00:00,not_supported,no_information,"
-        f"not_supported,not_supported,true,{KNOBS['root_key']},{never},false,{never},false,N/A,false,N/A"
-    )
-    content = "\n".join([header, root, users]).rstrip("\n").replace(KNOBS["cut_report"] or "\0", "")
-    generated = datetime.datetime.now(datetime.timezone.utc)
-    return ActionResult({"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated})
-
-
-iam_responses.IamResponse.get_credential_report = get_credential_report
-
-
 # The control endpoints.
 
 OWN_KEYS = {
@@ -336,6 +333,17 @@ def control(name, body):
         iam.access_keys[body["key"]].last_used = AccessKeyLastUsed(
             timestamp=used, service=body.get("service", "s3"), region="eu-west-1"
         )
+    elif name == "password":
+        user = iam.get_user(body["user"])
+        user.password, user.password_made = "made by a test", utc_now() - datetime.timedelta(days=body["made"])
+        if "used" in body:
+            user.password_last_used = utc_now() - datetime.timedelta(days=body["used"])
+    elif name == "role":
+        return {"arn": organization.make_role(body.get("account", ACCOUNT_ID), ACCOUNT_ID, body)}
+    elif name == "usersin":
+        organization.make_users(body["account"], body["count"], body["days"])
+    elif name == "organization":
+        organization.make_organization(ACCOUNT_ID, body["accounts"])
     elif name == "set":
         KNOBS.update(body)
     elif name == "fault":
@@ -353,6 +361,8 @@ def control(name, body):
         FAULTS.clear()
     elif name == "activate":
         iam.access_keys[body["key"]].status = "Active"
+    elif name == "deactivate":
+        iam.access_keys[body["key"]].status = "Inactive"
     elif name == "age":
         BORN.pop(body["key"], None)
     elif name == "forgetuse":
@@ -365,6 +375,7 @@ def control(name, body):
         return {
             key_id: {"user": key.user_name, "status": key.status, "created": str(key.create_date)}
             for key_id, key in iam.access_keys.items()
+            if key.user_name  # the others are of sessions
         }
     else:
         raise KeyError(name)
@@ -386,7 +397,8 @@ class Application:
         if path.startswith("/_account/"):
             answer = json.dumps(control(path[len("/_account/") :], json.loads(body or b"{}")))
             return respond(start_response, "200 OK", "application/json", answer.encode())
-        action = (parse_qs(body.decode("latin1")).get("Action") or [""])[0]
+        target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        action = (parse_qs(body.decode("latin1")).get("Action") or [target])[0]
         entry = {"action": action, "key": key_of(environ), "user_agent": environ.get("HTTP_USER_AGENT", "")}
         entry["began"] = entry["ended"] = time.time()
         LOG.append(entry)

@@ -155,9 +155,27 @@ impl Account {
         }
     }
 
+    /// Makes a role that users of this account may assume, here or in the account that `role` names, and gives its ARN.
+    pub(crate) fn role(&self, role: &Value) -> String {
+        text(&self.control("role", role), "arn")
+    }
+
     /// Makes many users, `NAME-0` and so on, each with a key.
     pub(crate) fn users(&self, name: &str, count: u32) {
         self.control("users", &json!({ "name": name, "count": count }));
+    }
+
+    /// Makes users of another account, each with a key of this age in days.
+    pub(crate) fn users_in(&self, account_id: &str, count: u32, days: u32) {
+        self.control(
+            "usersin",
+            &json!({ "account": account_id, "count": count, "days": days }),
+        );
+    }
+
+    /// Makes the organization of this account: IDs of accounts with name and state.
+    pub(crate) fn organization(&self, accounts: &Value) {
+        self.control("organization", &json!({ "accounts": accounts }));
     }
 
     /// Makes a further key of a user and gives its ID.
@@ -171,6 +189,15 @@ impl Account {
     /// Makes a key look as if it were made so many days ago.
     pub(crate) fn back_date(&self, access_key_id: &str, days: u32) {
         self.control("backdate", &json!({ "key": access_key_id, "days": days }));
+    }
+
+    /// Gives a user a console password, made so many days ago, with or without a sign-in.
+    pub(crate) fn password(&self, user: &User, made: u32, used: Option<u32>) {
+        let mut request = json!({ "user": user.name, "made": made });
+        if let Some(used) = used {
+            request["used"] = json!(used);
+        }
+        self.control("password", &request);
     }
 
     /// Records a use, so many days ago.
@@ -205,6 +232,11 @@ impl Account {
     /// Makes a key active, as somebody in the IAM console would.
     pub(crate) fn activate(&self, access_key_id: &str) {
         self.control("activate", &json!({ "key": access_key_id }));
+    }
+
+    /// Makes a key inactive, as somebody in the IAM console would.
+    pub(crate) fn deactivate(&self, access_key_id: &str) {
+        self.control("deactivate", &json!({ "key": access_key_id }));
     }
 
     /// Takes a key for one that was made long ago, whatever `consistency` says.

@@ -1,6 +1,6 @@
 //! `keyagent agent`: the background agent, and what makes it start by itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -92,13 +92,15 @@ fn state_folder(environment: &Environment) -> Result<PathBuf, Problem> {
 }
 
 fn program() -> Result<PathBuf, Problem> {
-    process::current_program().map_err(|error| {
-        Problem::new(
-            "cannot find keyagent itself",
-            error.to_string(),
-            "start it by its full path",
-        )
-    })
+    process::current_program().map_err(no_program)
+}
+
+fn no_program(error: std::io::Error) -> Problem {
+    Problem::new(
+        "cannot find keyagent itself",
+        error.to_string(),
+        "start it by its full path",
+    )
 }
 
 /// One agent a user: two would show everything twice.
@@ -178,13 +180,21 @@ fn for_people(text: &str) -> String {
 }
 
 fn plan(environment: &Environment) -> Result<Plan, Problem> {
-    install::plan(Platform::current(), &program()?, environment).map_err(|error| {
-        Problem::new(
-            "cannot find where the agent belongs",
-            error.to_string(),
-            "export HOME",
-        )
-    })
+    let plan_for = |program: &Path| {
+        install::plan(Platform::current(), program, environment).map_err(|error| {
+            Problem::new(
+                "cannot find where the agent belongs",
+                error.to_string(),
+                "export HOME",
+            )
+        })
+    };
+    let packaged = plan_for(&program()?)?.beside_packages(&install::PACKAGED_UNIT_FOLDERS);
+    if packaged.packaged.is_some() {
+        return Ok(packaged);
+    }
+    // Homebrew's real path has the version in it, which is gone at the next upgrade.
+    plan_for(&process::lasting_path_of_this_program(environment).map_err(no_program)?)
 }
 
 fn install(environment: &Environment) -> Result<u8, Problem> {
@@ -193,13 +203,16 @@ fn install(environment: &Environment) -> Result<u8, Problem> {
         Ok(()) => {
             ui::out(&format!(
                 "the agent runs, and starts at every login ({})\n",
-                plan.file.display()
+                plan.description().display()
             ));
             Ok(exit_code::OK)
         }
         Err(error @ install::Error::Command { .. }) => Err(Problem::new(
             "cannot start the agent",
-            format!("{} is written, but {error}", plan.file.display()),
+            match &plan.packaged {
+                Some(unit) => format!("{} is in its place, but {error}", unit.display()),
+                None => format!("{} is written, but {error}", plan.file.display()),
+            },
             "in a session of your own: keyagent agent install; without one: keyagent agent run",
         )),
         Err(error) => Err(Problem::new(
