@@ -24,6 +24,7 @@ pub mod key_ids;
 pub mod live;
 pub mod output;
 pub mod rules;
+mod text;
 pub mod user;
 
 pub use benchmark::Benchmark;

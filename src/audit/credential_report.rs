@@ -111,7 +111,7 @@ impl<R: Read> CredentialReport<R> {
     ///
     /// When this is no credential report.
     pub fn open(source: R) -> Result<Self, ReportError> {
-        let mut source = BufReader::with_capacity(1 << 18, source);
+        let mut source = BufReader::new(source);
         let start = source.fill_buf()?;
         match start {
             [] => return Err(ReportError::Empty),
@@ -125,6 +125,8 @@ impl<R: Read> CredentialReport<R> {
         let mut csv = csv::ReaderBuilder::new()
             .flexible(true)
             .has_headers(false)
+            // Larger than what it reads from, which then hands the file through without a copy.
+            .buffer_capacity(1 << 18)
             .from_reader(source);
         let mut header = csv::ByteRecord::new();
         let is_there = csv
@@ -282,10 +284,8 @@ impl<'a> Fields<'a> {
 
     fn moment(&mut self, column: usize) -> Moment {
         let value = self.bytes(column);
-        if ["N/A", "no_information", "not_supported"]
-            .iter()
-            .any(|none| value.eq_ignore_ascii_case(none.as_bytes()))
-        {
+        let is_none = |none: &&str| value.eq_ignore_ascii_case(none.as_bytes());
+        if ["N/A", "no_information", "not_supported"].iter().any(is_none) {
             return Moment::Never;
         }
         match timestamp(value) {
@@ -338,8 +338,14 @@ fn plain_timestamp(text: &[u8]) -> Option<Timestamp> {
     };
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    // Days after the 28th are left to jiff, which knows the months.
-    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=longest).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // Days since 1970-01-01; years are taken to begin in March (Hinnant, "chrono-compatible low-level date algorithms").

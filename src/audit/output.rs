@@ -13,6 +13,7 @@ mod html;
 mod json;
 mod junit;
 mod ndjson;
+mod object;
 mod separated;
 
 pub use asff::Asff;

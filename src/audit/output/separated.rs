@@ -2,16 +2,21 @@
 //!
 //! Source: OWASP, "CSV Injection".
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::{Head, Output, Tail};
 use crate::audit::Finding;
+use crate::audit::text::{Decimal, push_time};
 
 /// Writes rows.
 pub struct Separated<W: Write> {
     csv: csv::Writer<W>,
     account_id: String,
     as_of: String,
+    /// Used again for every row, as there are millions.
+    controls: String,
+    time: String,
 }
 
 impl<W: Write> Separated<W> {
@@ -21,6 +26,8 @@ impl<W: Write> Separated<W> {
             csv: csv::Writer::from_writer(out),
             account_id: String::new(),
             as_of: String::new(),
+            controls: String::new(),
+            time: String::new(),
         }
     }
 }
@@ -51,29 +58,35 @@ impl<W: Write> Output for Separated<W> {
     }
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+        let csv = &mut self.csv;
+        for text in [&*self.account_id, &*self.as_of, finding.rule.name()] {
+            csv.write_field(text)?;
+        }
+        self.controls.clear();
+        for control in finding.controls.iter() {
+            if !self.controls.is_empty() {
+                self.controls.push(' ');
+            }
+            self.controls.push_str(control);
+        }
+        csv.write_field(&self.controls)?;
+        csv.write_field(&*harmless(&finding.user_name))?;
+        csv.write_field(&*harmless(&finding.user_arn))?;
+        write_number(csv, finding.key_slot.map(|slot| u8::from(slot).into()))?;
+        csv.write_field(finding.access_key_id.as_ref().map_or("", |id| id.as_str()))?;
+        self.time.clear();
+        if let Some(created) = finding.key_created {
+            push_time(&mut self.time, created);
+        }
+        csv.write_field(&self.time)?;
+        csv.write_field(finding.result.name())?;
+        write_number(csv, finding.days)?;
+        csv.write_field(finding.severity.name())?;
+        csv.write_field(&*finding.why)?;
         let exempt = finding.exempt.as_ref();
-        let row: [&str; COLUMNS.len()] = [
-            &self.account_id,
-            &self.as_of,
-            finding.rule.name(),
-            &finding.controls.join(" "),
-            &harmless(&finding.user_name),
-            &harmless(&finding.user_arn),
-            &number(finding.key_slot.map(|slot| u8::from(slot).into())),
-            finding.access_key_id.as_ref().map_or("", |id| id.as_str()),
-            &finding
-                .key_created
-                .map(|time| time.to_string())
-                .unwrap_or_default(),
-            finding.result.name(),
-            &number(finding.days),
-            finding.severity.name(),
-            &finding.why,
-            &harmless(exempt.map_or("", |exempt| &exempt.owner)),
-            &exempt.map(|exempt| exempt.until.to_string()).unwrap_or_default(),
-        ];
-        self.csv.write_record(row).map_err(io::Error::from)
+        csv.write_field(&*harmless(exempt.map_or("", |exempt| &exempt.owner)))?;
+        csv.write_field(exempt.map(|exempt| exempt.until.to_string()).unwrap_or_default())?;
+        csv.write_record(None::<&[u8]>).map_err(io::Error::from)
     }
 
     fn end(&mut self, _tail: &Tail<'_>) -> io::Result<()> {
@@ -82,11 +95,18 @@ impl<W: Write> Output for Separated<W> {
 }
 
 /// IAM allows `=`, `+`, `-` and `@` at the start of a name, and spreadsheet programs take those for formulas.
-fn harmless(text: &str) -> String {
+fn harmless(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
-        format!("'{text}")
+        format!("'{text}").into()
     } else {
-        text.to_owned()
+        text.into()
+    }
+}
+
+fn write_number<W: Write>(csv: &mut csv::Writer<W>, number: Option<u32>) -> csv::Result<()> {
+    match number {
+        Some(number) => csv.write_field(Decimal::of(number).as_str()),
+        None => csv.write_field(""),
     }
 }
 
