@@ -179,7 +179,7 @@ fn code(tally: &Tally) -> u8 {
 fn output(format: Format, region: &str) -> Box<dyn Output> {
     let out = ui::results(format == Format::Table);
     match format {
-        Format::Table => Box::new(Table::new(out)),
+        Format::Table => Box::new(Table::new(out, ui::width())),
         Format::Json => Box::new(Json::new(out)),
         Format::Ndjson => Box::new(Ndjson::new(out)),
         Format::Csv => Box::new(Separated::new(out)),
