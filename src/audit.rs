@@ -23,6 +23,7 @@ pub mod exemptions;
 pub mod key_ids;
 pub mod live;
 pub mod output;
+pub mod results;
 pub mod rules;
 mod text;
 pub mod user;

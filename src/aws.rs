@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_runtime::env_config::file::EnvConfigFiles;
-use aws_sdk_iam::config::retry::RetryConfig;
+use aws_sdk_iam::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_sdk_iam::types::{PolicyEvaluationDecisionType, ReportStateType, StatusType, SummaryKeyType};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
@@ -24,8 +24,10 @@ use crate::iam::{
 mod date;
 mod error;
 mod http_client;
+mod organization;
 
 pub use http_client::{CaBundleError, Connections};
+pub use organization::ListedAccount;
 
 /// Where IAM answers for commercial regions, and so the best guess where nothing names a region.
 const FALLBACK_REGION: &str = "us-east-1";
@@ -129,6 +131,7 @@ pub struct Client {
     settings: Settings,
     iam: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    organizations: aws_sdk_organizations::Client,
 }
 
 impl Client {
@@ -140,12 +143,18 @@ impl Client {
     fn signing(settings: &Settings, key: &AccessKey, session_token: Option<&SessionToken>) -> Self {
         let session_token = session_token.map(|token| token.expose().to_owned());
         let credentials = Credentials::from_keys(key.id.as_str(), key.secret.expose(), session_token);
-        let iam = aws_sdk_iam::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
-        let sts = aws_sdk_sts::config::Builder::from(&settings.sdk).credentials_provider(credentials);
+        // Throttling, and what it leaves of the budget for retries, are of the account that has them, not of others.
+        let iam = aws_sdk_iam::config::Builder::from(&settings.sdk)
+            .credentials_provider(credentials.clone())
+            .retry_partition(RetryPartition::new(format!("iam of {}", key.id)));
+        let sts = aws_sdk_sts::config::Builder::from(&settings.sdk).credentials_provider(credentials.clone());
+        let organizations =
+            aws_sdk_organizations::config::Builder::from(&settings.sdk).credentials_provider(credentials);
         Self {
             settings: settings.clone(),
             iam: aws_sdk_iam::Client::from_conf(iam.build()),
             sts: aws_sdk_sts::Client::from_conf(sts.build()),
+            organizations: aws_sdk_organizations::Client::from_conf(organizations.build()),
         }
     }
 }

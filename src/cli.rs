@@ -16,6 +16,8 @@ pub mod profiles;
 pub mod remediation;
 #[cfg(feature = "aws")]
 pub mod rotations;
+#[cfg(feature = "aws")]
+pub mod signing;
 pub mod ui;
 
 use crate::problem::Problem;

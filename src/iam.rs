@@ -173,6 +173,9 @@ pub struct Role {
 }
 
 impl Role {
+    /// What sessions are called where nothing names them.
+    pub const SESSION_NAME: &str = "keyagent";
+
     /// The account that it is in.
     pub fn account_id(&self) -> Option<&str> {
         self.arn.split(':').nth(4)

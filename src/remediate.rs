@@ -39,6 +39,15 @@ impl Action {
         }
     }
 
+    /// `disable keys`.
+    pub fn of_keys(self) -> &'static str {
+        match self {
+            Self::Disable => "disable keys",
+            Self::Enable => "enable keys",
+            Self::Delete => "delete keys",
+        }
+    }
+
     /// What a key is afterwards: `inactive`.
     pub fn result(self) -> &'static str {
         match self {

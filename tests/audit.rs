@@ -1,10 +1,14 @@
 //! `keyagent audit`: every verdict against a second evaluator, bad reports, and the account on loopback.
 
+mod filed;
+mod fleet;
+mod fleet_document;
 mod list;
 mod live;
 #[cfg(target_os = "linux")]
 mod page;
 mod second_evaluator;
+mod signing;
 
 use serde_json::Value;
 
@@ -20,6 +24,15 @@ fn report(rows: &[Row]) -> String {
 
 fn audit(home: &Home, arguments: &[&str]) -> Run {
     home.keyagent(&[&["audit", "--report", "report.csv", "--as-of", AS_OF], arguments].concat())
+}
+
+/// Runs a program in Python, with the libraries that read what keyagent writes.
+fn python(home: &Home, program: &str, arguments: &[&str]) -> Run {
+    home.write("program.py", program);
+    let python = crate::support::cloud::virtual_environment()
+        .unwrap()
+        .join("bin/python");
+    home.run(&python, &[&["program.py"], arguments].concat())
 }
 
 /// Rule, user, slot and result of each finding, in an order of its own.
@@ -316,9 +329,7 @@ fn security_hub_takes_every_batch() {
     let home = Home::new();
     home.write("report.csv", report(&rows(300)));
     home.write("batches", audit(&home, &["--format", "asff"]).exits(1).stdout);
-    home.write(
-        "validate.py",
-        "import json, botocore.session, botocore.validate\n\
+    let validate = "import json, botocore.session, botocore.validate\n\
          model = botocore.session.get_session().get_service_model('securityhub')\n\
          shape = model.operation_model('BatchImportFindings').input_shape\n\
          ids = []\n\
@@ -329,12 +340,8 @@ fn security_hub_takes_every_batch() {
              assert not report.has_errors(), report.generate_report()\n    \
              ids += [finding['Id'] for finding in batch]\n\
          assert all(len(i) <= 512 for i in ids)\n\
-         print(len(ids), len(set(ids)))\n",
-    );
-    let python = crate::support::cloud::virtual_environment()
-        .unwrap()
-        .join("bin/python");
-    let run = home.run(&python, &["validate.py"]).exits(0);
+         print(len(ids), len(set(ids)))\n";
+    let run = python(&home, validate, &[]).exits(0);
     let (all, distinct) = run.stdout.trim().split_once(' ').unwrap();
     assert!(all.parse::<u32>().unwrap() > 500);
     assert_eq!(all, distinct, "an Id that two findings share");

@@ -10,18 +10,21 @@ use super::{Benchmark, Finding, Limits, Rule};
 
 mod asff;
 mod html;
+mod identity;
 mod json;
 mod junit;
 mod ndjson;
 mod object;
+mod ocsf;
 mod separated;
 pub mod worst;
 
-pub use asff::Asff;
+pub use asff::{Asff, Previous};
 pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;
 pub use ndjson::Ndjson;
+pub use ocsf::Ocsf;
 pub use separated::Separated;
 
 /// What is known before the first finding.

@@ -4,24 +4,23 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 
-use super::rotations::{MfaArgs, client, confirm, load_settings, needs_answer, runtime, show_plan, with_mfa};
-use super::{Format, profiles, ui};
-use crate::access_key::{AccessKey, AccessKeyId};
-use crate::aws::{Client, Connections};
+use super::rotations::{MfaArgs, confirm, needs_answer, runtime, show_plan};
+use super::signing::{Purpose, Signer};
+use super::{Format, ui};
+use crate::access_key::AccessKeyId;
+use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::profile::{Holds, key_holder};
 use crate::fs_atomic::Lock;
-use crate::iam::{self, Caller, CallerIdentity, ErrorKind, Iam, UserName};
-use crate::problem::{Problem, word};
+use crate::iam::{self, ErrorKind, Iam, UserName};
+use crate::problem::Problem;
 use crate::process::{Environment, checkpoint};
 use crate::remediate::from_audit::PassedOver;
 use crate::remediate::journal::{Change, Event, Journal, Outcome, Run, run_id};
 use crate::remediate::judge::{Conditions, Left, Verdict, judge};
 use crate::remediate::run::{Became, Bounds, Performer, Treated, examine, settle_earlier};
 use crate::remediate::{Action, Claim, Examined, Target};
-use crate::rotate::authority::{Authority, signer};
-use crate::rotate::error::Error;
-use crate::settings::{self, Settings};
+use crate::rotate::authority::Authority;
+use crate::settings;
 
 mod report;
 
@@ -83,7 +82,7 @@ pub struct Order<'a> {
     /// `--self`.
     pub own_key_too: bool,
     /// What was typed, without `--yes` and the profile.
-    pub command: String,
+    pub command: &'a str,
 }
 
 /// Which keys, and what is told of the others.
@@ -101,22 +100,6 @@ pub struct Selection {
     pub puts_back: Option<String>,
 }
 
-/// Who signs, and with what.
-pub struct Signer {
-    /// The profile that was chosen.
-    pub profile: String,
-    /// As GetCallerIdentity answers.
-    pub identity: CallerIdentity,
-    /// The key itself, not yet a session.
-    pub iam: Client,
-    /// Its ID.
-    pub own_key: AccessKeyId,
-    /// The user's name.
-    user_name: UserName,
-    mfa_serial: Option<String>,
-    settings: Settings,
-}
-
 /// Runs one of the three. `select` says which keys, and may ask AWS for it.
 ///
 /// # Errors
@@ -125,7 +108,7 @@ pub struct Signer {
 pub fn run(
     order: &Order<'_>,
     environment: &Environment,
-    select: impl AsyncFnOnce(&Signer, &Journal) -> Result<Selection, Problem>,
+    select: impl AsyncFnOnce(&mut Signer<'_>, &Journal) -> Result<Selection, Problem>,
 ) -> Result<u8, Problem> {
     let common = order.common;
     needs_answer(order.action.verb(), common.yes, common.dry_run, &order.typed())?;
@@ -138,22 +121,31 @@ pub fn run(
     })?;
     let runtime = runtime()?;
     let report = runtime.block_on(async {
-        let signer = sign(order, environment).await?;
+        let mut signer = sign(order, environment).await?;
         let mut journal = open(order, &state_folder)?;
-        let selection = select(&signer, &journal).await?;
-        treat(order, &signer, &state_folder, &mut journal, selection).await
+        let selection = select(&mut signer, &journal).await?;
+        treat(order, &mut signer, &state_folder, &mut journal, selection).await
     });
     runtime.shutdown_background();
     Ok(report?.finish(common.format))
 }
 
-impl Order<'_> {
+impl<'a> Order<'a> {
+    fn purpose(&self) -> Purpose<'a> {
+        Purpose {
+            what: self.action.of_keys(),
+            profile: self.common.profile.as_deref(),
+            command: self.command,
+            answers: " --yes",
+            policy: "remediate",
+            is_patient: false,
+            mfa: &self.common.mfa,
+        }
+    }
+
     /// The command with the profile, to be pasted.
     pub fn typed(&self) -> String {
-        match &self.common.profile {
-            Some(profile) => format!("{} -p {}", self.command, word(profile)),
-            None => self.command.clone(),
-        }
+        self.purpose().typed()
     }
 }
 
@@ -167,51 +159,22 @@ fn open(order: &Order<'_>, state_folder: &Path) -> Result<Journal, Problem> {
     })
 }
 
-async fn sign(order: &Order<'_>, environment: &Environment) -> Result<Signer, Problem> {
-    let loaded = profiles::load(environment)?;
-    let typed: Vec<String> = order.common.profile.iter().cloned().collect();
-    let names = profiles::chosen(&typed, environment);
-    let named = profiles::named(&loaded, &names, &order.command)?[0];
-    let what = format!("cannot sign with profile {}", named.name);
-    let holder = key_holder(&loaded.profiles, named).map_err(|why| {
-        let hint = "name a profile with an administrator's key: keyagent status --offline";
-        Problem::new(&what, why, hint)
-    })?;
-    let Holds::LongTermKey { access_key, .. } = &holder.holds else {
-        unreachable!("a key holder holds a key")
-    };
-    let settings = load_settings(environment)?.profile(&holder.name).clone();
-    let connections = Connections::new(environment);
-    let iam = client(&connections, &holder.name, access_key).await?;
-    let identity = iam
-        .get_caller_identity()
-        .await
-        .map_err(|error| error.problem(&what, &holder.name))?;
-    let user_name = match identity.caller() {
-        Caller::User(user_name) => user_name,
-        Caller::Root | Caller::Other => {
-            let hint = "make an administrator of IAM, and use that one's profile: keyagent policy remediate";
-            let cause = format!("its key belongs to {}, which is no IAM user", identity.arn);
-            return Err(Problem::new(what, cause, hint));
-        }
-    };
-    let serials = [&settings.mfa_serial, &holder.mfa_serial, &named.mfa_serial];
-    let mfa_serial = serials.into_iter().flatten().next().cloned();
-    let AccessKey { id: own_key, .. } = access_key.clone();
-    Ok(Signer {
-        profile: named.name.clone(),
-        identity,
-        iam,
-        own_key,
-        user_name,
-        mfa_serial,
-        settings,
-    })
+/// A user or a role signs, never the root user.
+async fn sign<'a>(order: &Order<'a>, environment: &Environment) -> Result<Signer<'a>, Problem> {
+    let signer = order.purpose().signer(environment).await?;
+    if signer.is_administrator() {
+        return Ok(signer);
+    }
+    Err(Problem::new(
+        format!("cannot sign with profile {}", signer.profile),
+        format!("its key belongs to {}, which is no IAM user", signer.identity.arn),
+        "make an administrator of IAM, and use that one's profile: keyagent policy remediate",
+    ))
 }
 
 async fn treat(
     order: &Order<'_>,
-    signer: &Signer,
+    signer: &mut Signer<'_>,
     state_folder: &Path,
     journal: &mut Journal,
     selection: Selection,
@@ -234,7 +197,9 @@ async fn treat(
         }
         return Ok(report);
     }
-    let authority = authorize(order, signer, &selection.targets[0]).await?;
+    let authority = authorize(signer, &selection.targets[0]).await?;
+    let signer = &*signer;
+    let account = &signer.identity.account_id;
     let settles_after = SignedDuration::try_from(signer.settings.verify_for).unwrap_or(SignedDuration::MAX);
     let mut conditions = Conditions {
         action,
@@ -323,7 +288,7 @@ fn lock(order: &Order<'_>, state_folder: &Path) -> Result<Lock, Problem> {
 
 fn begin(
     order: &Order<'_>,
-    signer: &Signer,
+    signer: &Signer<'_>,
     puts_back: Option<String>,
     journal: &mut Journal,
 ) -> Result<String, crate::remediate::journal::Error> {
@@ -341,38 +306,16 @@ fn begin(
 }
 
 /// A refusal of the call itself is each key's own; only one that MFA could mend ends here.
-async fn authorize(order: &Order<'_>, signer: &Signer, first: &Target) -> Result<Authority<Client>, Problem> {
-    let common = order.common;
-    let serial = signer.mfa_serial.clone();
-    with_mfa(serial, common.mfa.mfa_code.clone(), &common.mfa, async |mfa| {
-        self::signer(
-            &signer.iam,
-            &signer.user_name,
-            mfa,
-            async |iam: &Client| match iam.list_access_keys(Some(&first.user_name)).await {
+async fn authorize(signer: &mut Signer<'_>, first: &Target) -> Result<Authority<Client>, Problem> {
+    let authority = signer
+        .authority(
+            async |iam| match iam.list_access_keys(Some(&first.user_name)).await {
                 Err(error) if matches!(error.kind, ErrorKind::AccessDenied { .. }) => Err(error),
                 Ok(_) | Err(_) => Ok(()),
             },
         )
-        .await
-    })
-    .await
-    .map(|(authority, ())| authority)
-    .map_err(|error| {
-        let what = format!(
-            "cannot {} keys with profile {}",
-            order.action.verb(),
-            signer.profile
-        );
-        if let Error::Iam(refusal) = &error {
-            return problem(refusal, &what, &signer.profile);
-        }
-        let mut told = error.problem(what, &signer.profile);
-        if let Error::MfaNeeded(_) = error {
-            told.hint = format!("give a code: {} --yes --mfa-code CODE", order.typed());
-        }
-        told
-    })
+        .await?;
+    Ok(authority.clone())
 }
 
 /// A refusal of AWS's, with the way out that an administrator has.

@@ -19,6 +19,12 @@ pub struct Profile {
     pub holds: Holds,
     /// The profile whose key it uses to assume a role.
     pub source_profile: Option<String>,
+    /// The role that it assumes with that key.
+    pub role_arn: Option<String>,
+    /// What the session of that role is called.
+    pub role_session_name: Option<String>,
+    /// What the role's trust policy may ask for.
+    pub external_id: Option<String>,
     /// The MFA device of the user.
     pub mfa_serial: Option<String>,
 }
@@ -67,6 +73,32 @@ pub fn key_holder<'a>(profiles: &'a [Profile], profile: &'a Profile) -> Result<&
             .ok_or_else(|| format!("its source profile {source} is in neither file"))?;
         seen.push(&holder.name);
     }
+}
+
+/// The profile whose long-term key stands behind a profile, and the profiles that assume roles from there on, in the
+/// order in which those are assumed.
+///
+/// # Errors
+///
+/// Why there is none, in words for the user.
+pub fn role_chain<'a>(
+    profiles: &'a [Profile],
+    profile: &'a Profile,
+) -> Result<(&'a Profile, Vec<&'a Profile>), String> {
+    let holder = key_holder(profiles, profile)?;
+    let mut roles = Vec::new();
+    let mut current = profile;
+    // A profile may be its own source: its key assumes its role.
+    while let (Some(_), Some(source)) = (&current.role_arn, &current.source_profile) {
+        roles.push(current);
+        if current.name == holder.name {
+            break;
+        }
+        let found = profiles.iter().find(|other| other.name == *source);
+        current = found.expect("key_holder has followed it");
+    }
+    roles.reverse();
+    Ok((holder, roles))
 }
 
 /// Why the files give no profiles.
@@ -123,6 +155,9 @@ pub fn profiles(credentials: &Document, config: Option<&Document>) -> Result<Vec
             Profile {
                 name: (*name).to_owned(),
                 source_profile: get("source_profile").map(|(value, ..)| value),
+                role_arn: get("role_arn").map(|(value, ..)| value),
+                role_session_name: get("role_session_name").map(|(value, ..)| value),
+                external_id: get("external_id").map(|(value, ..)| value),
                 mfa_serial: get("mfa_serial").map(|(value, ..)| value),
                 holds: holds(get),
             }
@@ -246,6 +281,33 @@ mod tests {
             };
             assert_eq!((file, access_key.secret.expose()), (expected, "s"));
         }
+    }
+
+    #[test]
+    fn roles_are_assumed_from_the_key_outwards() {
+        let credentials = format!(
+            "[base]\naws_access_key_id=AKIA{}\naws_secret_access_key=s\n",
+            "Y34FZKBOKMUTVV7A"
+        );
+        let config = Document::parse(
+            "[profile hub]\nrole_arn=arn:hub\nsource_profile=base\n[profile spoke]\nrole_arn=arn:spoke\n\
+             source_profile=hub\nexternal_id=x\n[profile itself]\nrole_arn=arn:itself\nsource_profile=itself\n",
+        );
+        let all = profiles(&Document::parse(&*credentials), Some(&config)).unwrap();
+        let chain = |name: &str| {
+            let profile = all.iter().find(|profile| profile.name == name).unwrap();
+            role_chain(&all, profile).map(|(holder, roles)| {
+                let roles: Vec<&str> = roles.iter().filter_map(|role| role.role_arn.as_deref()).collect();
+                (holder.name.clone(), roles)
+            })
+        };
+        assert_eq!(chain("base"), Ok(("base".into(), vec![])));
+        assert_eq!(chain("hub"), Ok(("base".into(), vec!["arn:hub"])));
+        assert_eq!(chain("spoke"), Ok(("base".into(), vec!["arn:hub", "arn:spoke"])));
+        assert_eq!(
+            chain("itself").unwrap_err(),
+            "its source profiles lead back to itself"
+        );
     }
 
     #[test]

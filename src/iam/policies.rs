@@ -13,6 +13,8 @@ pub enum Job {
     Audit,
     /// `audit --via list`.
     AuditByList,
+    /// `audit --accounts` and `--organization`, in the account that signs; each role needs one of the two above.
+    AuditAccounts,
     /// `disable`, `enable` and `delete` with the keys of others.
     Remediate,
 }
@@ -41,9 +43,24 @@ const KEYS_OF_OTHERS: [&str; 4] = [
     "iam:UpdateAccessKey",
 ];
 
-/// The policy document. `partition` is `aws`, `aws-cn` or `aws-us-gov`; `user_path` begins and ends with `/`, and
-/// is the path of the users it is about (`user/eng/alice` has the path `/eng/`).
-pub fn document(job: Job, partition: &str, user_path: &str) -> Value {
+/// Whom a policy is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: &'a str,
+    /// Begins and ends with `/`: `user/eng/alice` has the path `/eng/`.
+    pub user_path: &'a str,
+    /// The role in each of many accounts, with its path where it has one.
+    pub role_name: &'a str,
+}
+
+/// The policy document.
+pub fn document(job: Job, scope: Scope<'_>) -> Value {
+    let Scope {
+        partition,
+        user_path,
+        role_name,
+    } = scope;
     let own_user = format!("arn:{partition}:iam::*:user{user_path}${{aws:username}}");
     let keys = json!({
         "Sid": "RotateOwnAccessKeys",
@@ -94,6 +111,21 @@ pub fn document(job: Job, partition: &str, user_path: &str) -> Value {
                 "Resource": format!("arn:{partition}:iam::*:user{user_path}*"),
             }),
         ],
+        Job::AuditAccounts => vec![
+            json!({
+                "Sid": "AuditInEachAccount",
+                "Effect": "Allow",
+                "Action": ["sts:AssumeRole"],
+                "Resource": format!("arn:{partition}:iam::*:role/{role_name}"),
+            }),
+            json!({
+                "Sid": "ListAccountsOfTheOrganization",
+                "Effect": "Allow",
+                "Action": ["organizations:ListAccounts"],
+                // It knows no resources.
+                "Resource": "*",
+            }),
+        ],
         Job::Remediate => vec![json!({
             "Sid": "RemediateAccessKeys",
             "Effect": "Allow",
@@ -107,6 +139,12 @@ pub fn document(job: Job, partition: &str, user_path: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const EVERYBODY: Scope<'_> = Scope {
+        partition: "aws",
+        user_path: "/",
+        role_name: "keyagent-audit",
+    };
 
     #[test]
     fn the_packaged_policies_are_these() {
@@ -125,21 +163,35 @@ mod tests {
                 include_str!("../../packaging/iam-policies/audit-list.json"),
             ),
             (
+                Job::AuditAccounts,
+                include_str!("../../packaging/iam-policies/audit-accounts.json"),
+            ),
+            (
                 Job::Remediate,
                 include_str!("../../packaging/iam-policies/remediate.json"),
             ),
         ] {
             let packaged: Value = serde_json::from_str(packaged).unwrap();
-            assert_eq!(document(job, "aws", "/"), packaged, "{job:?}");
+            assert_eq!(document(job, EVERYBODY), packaged, "{job:?}");
         }
     }
 
     #[test]
     fn partition_and_path_are_in_the_resource() {
-        let policy = document(Job::Own, "aws-us-gov", "/eng/");
+        let scope = Scope {
+            partition: "aws-us-gov",
+            user_path: "/eng/",
+            role_name: "audit",
+        };
+        let policy = document(Job::Own, scope);
         assert_eq!(
             policy["Statement"][0]["Resource"],
             "arn:aws-us-gov:iam::*:user/eng/${aws:username}"
+        );
+        let policy = document(Job::AuditAccounts, scope);
+        assert_eq!(
+            policy["Statement"][0]["Resource"],
+            "arn:aws-us-gov:iam::*:role/audit"
         );
     }
 }

@@ -13,6 +13,14 @@ impl Error {
             _ => "iam",
         };
         let (cause, hint) = match self.kind {
+            ErrorKind::AccessDenied { .. } if action == "AssumeRole" => (
+                format!("the user's policies do not allow sts:AssumeRole, or the role does not trust the user: {}", self.message),
+                "see whom the role trusts, and whether it wants an external ID or MFA: aws iam get-role --role-name ROLE".into(),
+            ),
+            ErrorKind::AccessDenied { .. } if action == "ListAccounts" => (
+                format!("no policy allows organizations:ListAccounts to this key, or its account may not ask: {}", self.message),
+                "ask with a profile of the organization's management account, or name the accounts: --accounts".into(),
+            ),
             ErrorKind::AccessDenied { explicit } => (
                 if explicit {
                     format!("a policy denies {service}:{action} to this key")

@@ -116,7 +116,7 @@ fn every_page_of_users_is_asked_for() {
     let run = home.keyagent(LIST).exits(0);
     assert_eq!(run.json()["summary"]["users"], 26);
     let calls = counted(&account);
-    assert_eq!((calls["ListUsers"], calls["ListAccessKeys"]), (3, 25));
+    assert_eq!((calls["ListUsers"], calls["ListAccessKeys"]), (4, 25));
     assert_eq!(calls["GetAccessKeyLastUsed"], 25);
     assert!(!calls.contains_key("GetCredentialReport"));
 }
@@ -127,7 +127,7 @@ fn a_list_that_breaks_off_is_told_as_broken_off() {
     account.users("many", 24);
     account.set(&json!({ "page": 10 }));
     account.fault(
-        &json!({ "action": "ListUsers", "skip": 1, "status": 403, "code": "AccessDenied", "times": 9 }),
+        &json!({ "action": "ListUsers", "skip": 2, "status": 403, "code": "AccessDenied", "times": 9 }),
     );
     let run = home.keyagent(LIST).fails_with(
         "the users behind many-8 are not listed",
@@ -226,4 +226,27 @@ fn its_policy_is_enough_and_each_action_is_needed() {
         include_str!("../../packaging/iam-policies/audit-list.json"),
         &["audit", "--via", "list"],
     );
+}
+
+#[test]
+fn security_hub_sees_the_same_findings_either_way() {
+    let (account, _, home) = auditor(ALL);
+    let two = account.user("two");
+    let other = account.add_key(&two);
+    account.back_date(&other, 100);
+    account.password(&two, 5, None);
+    let ids = |arguments: &[&str]| {
+        let run = home.keyagent(&[&["audit", "--format", "asff"], arguments].concat());
+        let batches = run.exits(1).stdout;
+        let mut ids: Vec<String> = batches
+            .lines()
+            .flat_map(|line| serde_json::from_str::<Vec<Value>>(line).unwrap())
+            .map(|finding| finding["Id"].as_str().unwrap().to_owned())
+            .collect();
+        ids.sort();
+        ids
+    };
+    let by_report = ids(&["--key-ids", "none"]);
+    assert_eq!(ids(&["--via", "list"]), by_report);
+    assert!(by_report.len() > 8, "{by_report:?}");
 }

@@ -56,7 +56,7 @@ import moto.iam.responses as iam_responses
 import moto.sts.responses as sts_responses
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.core.exceptions import ServiceException, _RESTError
+from moto.core.exceptions import JsonRESTError, ServiceException, _RESTError
 from moto.core.responses import ActionResult
 from moto.iam.models import AccessKeyLastUsed, MFADevice, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -156,7 +156,9 @@ def check_action_permitted(self, resource):
         if not organization.trusts(resource, key.arn, external_id, key.with_mfa):
             decision = "implicitDeny"
     if decision != "allowed":
-        raise Denied(user, self._action, arn, decision)
+        denied = Denied(user, self._action, arn, decision)
+        # Organizations speaks JSON.
+        raise JsonRESTError("AccessDeniedException", denied.message) if self._service == "organizations" else denied
 
 
 def decide(policies, user, action, resource, key):

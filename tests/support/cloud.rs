@@ -155,9 +155,27 @@ impl Account {
         }
     }
 
+    /// Makes a role that users of this account may assume, here or in the account that `role` names, and gives its ARN.
+    pub(crate) fn role(&self, role: &Value) -> String {
+        text(&self.control("role", role), "arn")
+    }
+
     /// Makes many users, `NAME-0` and so on, each with a key.
     pub(crate) fn users(&self, name: &str, count: u32) {
         self.control("users", &json!({ "name": name, "count": count }));
+    }
+
+    /// Makes users of another account, each with a key of this age in days.
+    pub(crate) fn users_in(&self, account_id: &str, count: u32, days: u32) {
+        self.control(
+            "usersin",
+            &json!({ "account": account_id, "count": count, "days": days }),
+        );
+    }
+
+    /// Makes the organization of this account: IDs of accounts with name and state.
+    pub(crate) fn organization(&self, accounts: &Value) {
+        self.control("organization", &json!({ "accounts": accounts }));
     }
 
     /// Makes a further key of a user and gives its ID.

@@ -1,6 +1,7 @@
 //! The AWS Security Finding Format: every line is a batch of at most 100 findings, which is what BatchImportFindings takes.
 //!
-//! A finding keeps its Id from one audit to the next, so that Security Hub updates it.
+//! A finding keeps its Id from one audit to the next, so that Security Hub updates it. What an earlier audit has told and
+//! this one no longer finds (the key is gone) is told once more, as archived.
 //!
 //! Source: Security Hub user guide, "AWS Security Finding Format".
 
@@ -9,8 +10,14 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::identity::{Identities, is_about_a_key, partition};
 use super::{Head, Output, Tail};
-use crate::audit::{Finding, Outcome};
+use crate::audit::{Benchmark, Finding, Outcome, Rule};
+
+mod previous;
+
+use previous::Made;
+pub use previous::Previous;
 
 const BATCH: usize = 100;
 
@@ -20,19 +27,57 @@ pub struct Asff<W> {
     region: String,
     account_id: String,
     as_of: Timestamp,
+    benchmark: Benchmark,
     batch: Vec<Value>,
+    identities: Identities,
+    previous: Option<Previous>,
+    made: Made,
 }
 
 impl<W: Write> Asff<W> {
-    /// Writes to `out`; the findings are for Security Hub in this region.
-    pub fn new(out: W, region: &str) -> Self {
+    /// Writes to `out`; the findings are for Security Hub in this region, which knows those of `previous`.
+    pub fn new(out: W, region: &str, previous: Option<Previous>) -> Self {
         Self {
             out,
             region: region.to_owned(),
             account_id: String::new(),
             as_of: Timestamp::UNIX_EPOCH,
+            benchmark: Benchmark::default(),
             batch: Vec::new(),
+            identities: Identities::default(),
+            previous,
+            made: Made::default(),
         }
+    }
+
+    fn push(&mut self, finding: Value) -> io::Result<()> {
+        self.batch.push(finding);
+        if self.batch.len() == BATCH {
+            self.write_batch()?;
+        }
+        Ok(())
+    }
+
+    /// Archives what is not found any more, as far as this audit has looked for it.
+    fn archive(&mut self, previous: &Previous) -> io::Result<()> {
+        let made = std::mem::take(&mut self.made);
+        previous.gone(&made, |mut finding| {
+            let looked_for = Rule::ALL.into_iter().any(|rule| {
+                self.benchmark.has(rule) && finding["GeneratorId"] == format!("keyagent/{}", rule.name())
+            });
+            let is_of_this_account = finding["AwsAccountId"] == self.account_id.as_str();
+            let region = finding["ProductArn"]
+                .as_str()
+                .unwrap_or_default()
+                .split(':')
+                .nth(3);
+            if !looked_for || !is_of_this_account || region != Some(&self.region) {
+                return Ok(());
+            }
+            finding["RecordState"] = json!("ARCHIVED");
+            finding["UpdatedAt"] = json!(self.as_of);
+            self.push(finding)
+        })
     }
 
     fn write_batch(&mut self) -> io::Result<()> {
@@ -49,25 +94,24 @@ impl<W: Write> Output for Asff<W> {
     fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
         self.account_id = head.account_id.unwrap_or("000000000000").to_owned();
         self.as_of = head.as_of;
+        self.benchmark = head.benchmark;
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        let partition = finding.user_arn.split(':').nth(1).unwrap_or("aws");
+        let partition = partition(finding);
+        let id = self.identities.of(finding);
+        if self.previous.is_some() {
+            self.made.add(&id);
+        }
         let (account, region, rule) = (&self.account_id, &self.region, finding.rule.name());
-        // A key is told by when it was made: its ID is not in every audit. The place tells two of one second apart.
-        let slot = finding.key_slot.map_or(0, u8::from);
-        let credential = match finding.key_created {
-            Some(created) => format!("{}-{slot}", created.as_second()),
-            None => format!("user-{slot}"),
-        };
         let (status, workflow) = match (finding.result, &finding.exempt) {
             (Outcome::Pass, _) => ("PASSED", "RESOLVED"),
             (Outcome::Unknown, _) => ("NOT_AVAILABLE", "NEW"),
             (Outcome::Fail, Some(_)) => ("FAILED", "SUPPRESSED"),
             (Outcome::Fail, None) => ("FAILED", "NEW"),
         };
-        let is_key = finding.key_slot.is_some() || finding.access_key_id.is_some();
+        let is_key = is_about_a_key(finding);
         let mut resource = json!({
             "Type": if is_key { "AwsIamAccessKey" } else { "AwsIamUser" },
             "Id": finding.user_arn,
@@ -89,9 +133,9 @@ impl<W: Write> Output for Asff<W> {
             }
             resource["Details"] = json!({ "AwsIamAccessKey": key });
         }
-        self.batch.push(json!({
+        let told = json!({
             "SchemaVersion": "2018-10-08",
-            "Id": format!("keyagent/{rule}/{}/{credential}", finding.user_arn),
+            "Id": id,
             "ProductArn": format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
             "ProductName": "keyagent",
             "GeneratorId": format!("keyagent/{rule}"),
@@ -106,14 +150,17 @@ impl<W: Write> Output for Asff<W> {
             "Compliance": { "Status": status, "RelatedRequirements": finding.controls },
             "Workflow": { "Status": workflow },
             "RecordState": "ACTIVE",
-        }));
-        if self.batch.len() == BATCH {
-            self.write_batch()?;
-        }
-        Ok(())
+        });
+        self.push(told)
     }
 
-    fn end(&mut self, _tail: &Tail<'_>) -> io::Result<()> {
+    fn end(&mut self, tail: &Tail<'_>) -> io::Result<()> {
+        // Of whom nothing is known, nothing is known to be gone.
+        if let Some(previous) = self.previous.take()
+            && tail.tally.summary.not_evaluated == 0
+        {
+            self.archive(&previous)?;
+        }
         self.write_batch()?;
         self.out.flush()
     }

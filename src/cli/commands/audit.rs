@@ -5,30 +5,38 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::super::rotations::MfaArgs;
+use super::super::signing::Purpose;
 use super::super::{exit_code, ui};
-use crate::audit::Benchmark;
 use crate::audit::assessment::Tally;
 use crate::audit::exemptions::Exemptions;
-use crate::audit::output::{Asff, Html, Json, Junit, Ndjson, Output, Separated};
 use crate::audit::rules::Judge;
+use crate::audit::{Benchmark, is_account_id};
 use crate::clock::{Clock, SystemClock};
-use crate::problem::{Problem, quoted};
+use crate::fs_atomic::Digest;
+use crate::problem::{Problem, quoted, word};
 use crate::process::Environment;
 
 mod account;
+mod destination;
+mod fleet;
 mod saved;
+mod summary;
 mod table;
 
 pub(super) use account::dormant;
 
-use table::Table;
+use destination::Destination;
 
 /// Check a whole account's keys and passwords against the CIS rules
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("many").args(["accounts", "organization"]).conflicts_with("report")))]
 pub struct Args {
     /// Profile whose key asks AWS; without it AWS_PROFILE, then default
     #[arg(short, long, value_name = "PROFILE", conflicts_with = "report")]
     profile: Option<String>,
+    #[command(flatten)]
+    mfa: MfaArgs,
     /// Through which calls to ask
     #[arg(
         long,
@@ -48,7 +56,7 @@ pub struct Args {
     )]
     key_ids: KeyIds,
     /// Evaluate a saved credential report instead of asking AWS; `-` reads standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "mfa_code")]
     report: Option<PathBuf>,
     /// Judge the saved report as of this time, such as 2026-11-25T12:00:00Z, instead of now
     #[arg(long, value_name = "TIME", requires = "report", value_parser = time)]
@@ -65,9 +73,86 @@ pub struct Args {
     /// Failures that somebody answers for: users or keys with owner, reason and last day
     #[arg(long, value_name = "FILE")]
     exempt: Option<PathBuf>,
-    /// How to write the result
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
+    /// How to write the result [default: table; with --out, ndjson]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Write into files below this folder, one a day and account, instead of to stdout
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What an earlier audit wrote for Security Hub: what is gone since is archived there; with --out it is found
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    previous: Option<PathBuf>,
+    /// Audit these accounts, separated by commas, through a role in each
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = account_id, requires_all = ["role_name", "out"])]
+    accounts: Vec<String>,
+    /// Audit every active account of the organization, through a role in each
+    #[arg(long, requires_all = ["role_name", "out"])]
+    organization: bool,
+    /// Role to assume in each account
+    #[arg(long, value_name = "NAME", requires = "many")]
+    role_name: Option<String>,
+    /// External ID that the roles ask for
+    #[arg(long, value_name = "ID", requires = "role_name")]
+    external_id: Option<String>,
+    /// Skip accounts whose results of today are complete in the folder
+    #[arg(long, requires = "many")]
+    resume: bool,
+}
+
+impl Args {
+    /// Through which calls, as the record of a result has it.
+    fn asked(&self) -> String {
+        match (&self.report, self.via, self.key_ids) {
+            (Some(_), _, _) => "saved-report",
+            (None, Via::List, _) => "list",
+            (None, Via::Report, KeyIds::All) => "report, key-ids all",
+            (None, Via::Report, KeyIds::Failing) => "report, key-ids failing",
+            (None, Via::Report, KeyIds::None) => "report, key-ids none",
+        }
+        .to_owned()
+    }
+
+    /// What was typed, as far as it says whom to ask, to be pasted.
+    fn typed(&self) -> String {
+        let mut typed = "keyagent audit".to_owned();
+        if self.via == Via::List {
+            typed.push_str(" --via list");
+        }
+        if self.organization {
+            typed.push_str(" --organization");
+        }
+        if !self.accounts.is_empty() {
+            typed.push_str(&format!(" --accounts {}", self.accounts.join(",")));
+        }
+        for (option, value) in [
+            ("--role-name", &self.role_name),
+            ("--external-id", &self.external_id),
+        ] {
+            if let Some(value) = value {
+                typed.push_str(&format!(" {option} {}", word(value)));
+            }
+        }
+        if let Some(out) = &self.out {
+            typed.push_str(&format!(" --out {}", quoted(out)));
+        }
+        typed
+    }
+
+    fn purpose<'a>(&'a self, typed: &'a str) -> Purpose<'a> {
+        Purpose {
+            what: "audit the account",
+            profile: self.profile.as_deref(),
+            command: typed,
+            answers: "",
+            policy: match self.via {
+                _ if self.role_name.is_some() => "audit-accounts",
+                Via::Report => "audit",
+                Via::List => "audit-list",
+            },
+            is_patient: true,
+            mfa: &self.mfa,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -104,10 +189,20 @@ enum Format {
     Csv,
     /// For CI servers
     Junit,
+    /// Compliance findings of the Open Cybersecurity Schema Framework, one a line
+    Ocsf,
     /// For Security Hub: a line is one batch of `aws securityhub batch-import-findings`
     Asff,
     /// One page that needs nothing else
     Html,
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    if is_account_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account ID is twelve digits".into())
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -121,12 +216,13 @@ fn time(text: &str) -> Result<Timestamp, String> {
 ///
 /// When nothing can be evaluated, or the result cannot be written.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let exemptions = args
-        .exempt
-        .as_deref()
-        .map(exemptions)
-        .transpose()?
-        .unwrap_or_default();
+    let (exemptions, exemptions_digest) = match &args.exempt {
+        Some(path) => {
+            let (exemptions, digest) = exemptions(path)?;
+            (exemptions, Some(digest))
+        }
+        None => (Exemptions::default(), None),
+    };
     if exemptions.names_keys()
         && args.report.is_none()
         && args.key_ids == KeyIds::None
@@ -153,11 +249,19 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .get_str("AWS_REGION")
         .or_else(|| environment.get_str("AWS_DEFAULT_REGION"))
         .unwrap_or("us-east-1");
-    let mut output = output(args.format, region);
-    let tally = match &args.report {
-        Some(path) => saved::evaluate(path, args, &judge, output.as_mut())?,
-        None => account::audit(args, environment, &judge, output.as_mut())?,
-    };
+    let destination = Destination::of(args, &judge, exemptions_digest, region)?;
+    if args.organization || !args.accounts.is_empty() {
+        return Ok(summary::tell(fleet::audit(
+            args,
+            environment,
+            &judge,
+            &destination,
+        )?));
+    }
+    let tally = destination.take(|output| match &args.report {
+        Some(path) => saved::evaluate(path, args, &judge, output),
+        None => account::audit(args, environment, &judge, output),
+    })?;
     for missing in &tally.not_evaluated {
         ui::problem(&missing.problem);
     }
@@ -176,20 +280,8 @@ fn code(tally: &Tally) -> u8 {
     }
 }
 
-fn output(format: Format, region: &str) -> Box<dyn Output> {
-    let out = ui::results(format == Format::Table);
-    match format {
-        Format::Table => Box::new(Table::new(out, ui::width())),
-        Format::Json => Box::new(Json::new(out)),
-        Format::Ndjson => Box::new(Ndjson::new(out)),
-        Format::Csv => Box::new(Separated::new(out)),
-        Format::Junit => Box::new(Junit::new(out)),
-        Format::Asff => Box::new(Asff::new(out, region)),
-        Format::Html => Box::new(Html::new(out)),
-    }
-}
-
-fn exemptions(path: &Path) -> Result<Exemptions, Problem> {
+/// The exemptions, and the digest of their file.
+fn exemptions(path: &Path) -> Result<(Exemptions, String), Problem> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Problem::new(
             format!("cannot read {}", path.display()),
@@ -197,13 +289,15 @@ fn exemptions(path: &Path) -> Result<Exemptions, Problem> {
             format!("ls -l {}", quoted(path)),
         )
     })?;
-    Exemptions::parse(&text).map_err(|mistake| {
+    let digest = Digest::of(text.as_bytes()).as_str().to_owned();
+    let parsed = Exemptions::parse(&text).map_err(|mistake| {
         Problem::new(
             format!("cannot take the exemptions of {}", path.display()),
             mistake.to_string(),
             format!("\"${{EDITOR:-vi}}\" +{} {}", mistake.line, quoted(path)),
         )
-    })
+    })?;
+    Ok((parsed, digest))
 }
 
 fn unwritable(error: &io::Error) -> Problem {

@@ -34,12 +34,13 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let typed = command("delete", &args.key, args.audit.from_audit.as_ref());
     let order = Order {
         action: Action::Delete,
         common: &args.common,
         force: args.force,
         own_key_too: args.own_key_too,
-        command: command("delete", &args.key, args.audit.from_audit.as_ref()),
+        command: &typed,
     };
     let audit = from_audit::read(&args.audit, Action::Delete)?;
     treat(&order, environment, async |_, _| Ok(selection(&args.key, audit)))

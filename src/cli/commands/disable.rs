@@ -40,20 +40,21 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let typed = if args.dormant {
+        format!("keyagent disable --dormant --unused-days {}", args.unused_days)
+    } else {
+        command("disable", &args.key, args.audit.from_audit.as_ref())
+    };
     let order = Order {
         action: Action::Disable,
         common: &args.common,
         force: false,
         own_key_too: args.own_key_too,
-        command: if args.dormant {
-            format!("keyagent disable --dormant --unused-days {}", args.unused_days)
-        } else {
-            command("disable", &args.key, args.audit.from_audit.as_ref())
-        },
+        command: &typed,
     };
     if args.dormant {
         return treat(&order, environment, async |signer, _| {
-            let document = audit::dormant(&signer.iam, args.unused_days, &signer.profile).await?;
+            let document = audit::dormant(signer, args.unused_days).await?;
             Ok(from_audit::selection(document, &[Rule::UnusedCredentials]))
         });
     }

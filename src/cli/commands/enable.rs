@@ -38,7 +38,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         common: &args.common,
         force: false,
         own_key_too: false,
-        command: typed,
+        command: &typed,
     };
     treat(&order, environment, async |_, journal| match &args.run {
         Some(run) => of_run(run, journal),

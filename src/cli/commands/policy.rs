@@ -1,7 +1,7 @@
 //! `keyagent policy`: prints the least IAM policy for a job.
 
 use super::super::{exit_code, ui};
-use crate::iam::policies::{Job, document};
+use crate::iam::policies::{Job, Scope, document};
 use crate::problem::Problem;
 
 /// Print the least IAM policy for a job, as JSON
@@ -16,6 +16,9 @@ pub struct Args {
     /// Path of the users that it is about, such as /eng/
     #[arg(long, default_value = "/", value_parser = user_path)]
     user_path: String,
+    /// Role in each account, for audit-accounts
+    #[arg(long, default_value = "keyagent-audit", value_name = "NAME")]
+    role_name: String,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -30,6 +33,8 @@ enum JobName {
     Audit,
     /// The same user by user, without the credential report
     AuditList,
+    /// Audit many accounts: for the account that signs; each account's role needs audit or audit-list
+    AuditAccounts,
     /// Disable, enable and delete the keys of others
     Remediate,
 }
@@ -56,9 +61,15 @@ pub fn run(args: &Args) -> Result<u8, Problem> {
         JobName::OwnWithMfa => Job::OwnWithMfa,
         JobName::Audit => Job::Audit,
         JobName::AuditList => Job::AuditByList,
+        JobName::AuditAccounts => Job::AuditAccounts,
         JobName::Remediate => Job::Remediate,
     };
-    let document = document(job, &args.partition, &args.user_path);
+    let scope = Scope {
+        partition: &args.partition,
+        user_path: &args.user_path,
+        role_name: &args.role_name,
+    };
+    let document = document(job, scope);
     let text = serde_json::to_string_pretty(&document).expect("a policy has string keys only");
     ui::out(&format!("{text}\n"));
     Ok(exit_code::OK)

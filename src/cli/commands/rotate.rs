@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
 };
+use super::super::signing::mfa_serial;
 use super::super::{Format, after_rotate, profiles, ui};
 use super::status::ask;
 use crate::access_key::AccessKey;
@@ -147,8 +148,6 @@ fn targets(all: &[Profile], wanted: &[&Profile], workplace: &Workplace, report: 
                     ));
                 }
                 let settings = workplace.settings.profile(&holder.name).clone();
-                let serials = [&settings.mfa_serial, &holder.mfa_serial, &profile.mfa_serial];
-                let mfa_serial = serials.into_iter().flatten().next().cloned();
                 let shares = |other: &&Profile| match &other.holds {
                     Holds::LongTermKey {
                         access_key: other, ..
@@ -160,7 +159,7 @@ fn targets(all: &[Profile], wanted: &[&Profile], workplace: &Workplace, report: 
                     also_update: workplace.also_update(sharing),
                     profile: holder.clone(),
                     key: access_key.clone(),
-                    mfa_serial,
+                    mfa_serial: mfa_serial(&settings, holder, profile),
                     settings,
                 });
             }

@@ -77,7 +77,7 @@ struct ErrorReport {
 }
 
 impl Report {
-    pub(super) fn new(order: &Order<'_>, signer: &Signer, selection: &Selection) -> Self {
+    pub(super) fn new(order: &Order<'_>, signer: &Signer<'_>, selection: &Selection) -> Self {
         let mut report = Self {
             schema: format!("keyagent.{}/1", order.action.verb()),
             run: None,

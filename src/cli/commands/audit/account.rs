@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::super::profiles;
-use super::super::super::rotations::{connection, runtime};
+use super::super::super::rotations::runtime;
+use super::super::super::signing::Signer;
 use super::{Args, KeyIds, Via, unwritable};
 use crate::audit::assessment::{Assessment, Tally};
 use crate::audit::credential_report::{CredentialReport, ReportError};
@@ -13,9 +13,8 @@ use crate::audit::live::{self, NoReport};
 use crate::audit::output::{Json, Output};
 use crate::audit::rules::Judge;
 use crate::audit::{Account, Benchmark, Document, Outcome, key_ids};
-use crate::aws::{Client, Connections};
+use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
-use crate::credentials::profile::Holds;
 use crate::iam::{self, Iam as _};
 use crate::problem::Problem;
 use crate::process::Environment;
@@ -27,36 +26,40 @@ pub(super) fn audit(
     judge: &Judge,
     output: &mut dyn Output,
 ) -> Result<Tally, Problem> {
-    let loaded = profiles::load(environment)?;
-    let typed: Vec<String> = args.profile.iter().cloned().collect();
-    let names = profiles::chosen(&typed, environment);
-    let profile = profiles::named(&loaded, &names, "keyagent audit")?[0];
-    let name = &profile.name;
-    let Holds::LongTermKey { access_key, .. } = &profile.holds else {
-        let why = match &profile.holds {
-            Holds::NoLongTermKey(why) => why.clone(),
-            Holds::LongTermKey { .. } => String::new(),
-        };
-        return Err(Problem::new(
-            format!("cannot audit with profile {name}"),
-            why,
-            "keyagent audit -p PROFILE",
-        ));
-    };
+    let typed = args.typed();
     let runtime = runtime()?;
     let tally = runtime.block_on(async {
-        let settings = connection(&Connections::new(environment), name).await?;
-        let iam = Client::new(&settings.patient(), access_key);
+        let mut signer = args.purpose(&typed).signer(environment).await?;
+        let iam = signed(&mut signer, args.via).await?;
         let questions = Questions {
             via: args.via,
             key_ids: args.key_ids,
             judge,
-            profile: name,
+            profile: &signer.profile,
         };
-        questions.ask(&iam, output).await
+        questions.ask(&iam, account_of(&signer), output).await
     });
     runtime.shutdown_background();
     tally
+}
+
+/// Signs the audit's own calls, with MFA where that is demanded.
+async fn signed(signer: &mut Signer<'_>, via: Via) -> Result<Client, Problem> {
+    let authority = signer
+        .authority(async |iam| match via {
+            Via::Report => iam.generate_credential_report().await.map(drop),
+            Via::List => iam.list_users(None).await.map(drop),
+        })
+        .await?;
+    Ok(authority.iam.clone())
+}
+
+pub(super) fn account_of(signer: &Signer<'_>) -> Account {
+    let identity = &signer.identity;
+    Account::of(&identity.arn).unwrap_or_else(|| Account {
+        id: identity.account_id.clone(),
+        partition: "aws".into(),
+    })
 }
 
 /// The keys of an account that nobody has used for so many days, as the document of an audit.
@@ -65,10 +68,10 @@ pub(super) fn audit(
 ///
 /// When AWS does not say all that it takes to tell.
 pub(in super::super) async fn dormant(
-    iam: &Client,
+    signer: &mut Signer<'_>,
     unused_days: u32,
-    profile: &str,
 ) -> Result<Document, Problem> {
+    let iam = signed(signer, Via::Report).await?;
     let benchmark = Benchmark::default();
     let judge = Judge {
         benchmark,
@@ -83,10 +86,11 @@ pub(in super::super) async fn dormant(
         via: Via::Report,
         key_ids: KeyIds::Failing,
         judge: &judge,
-        profile,
+        profile: &signer.profile,
     };
     let mut text = Vec::new();
-    questions.ask(iam, &mut Json::new(&mut text)).await?;
+    let output = &mut Json::new(&mut text);
+    questions.ask(&iam, account_of(signer), output).await?;
     Ok(serde_json::from_slice(&text).expect("what an audit writes, it reads"))
 }
 
@@ -106,15 +110,12 @@ type Keys = HashMap<String, Result<Vec<iam::AccessKeyMetadata>, iam::Error>>;
 
 impl Questions<'_> {
     /// Asks, judges and writes.
-    pub(super) async fn ask(&self, iam: &Client, output: &mut dyn Output) -> Result<Tally, Problem> {
-        let identity = iam
-            .get_caller_identity()
-            .await
-            .map_err(|error| self.refused(&error, "cannot audit the account"))?;
-        let account = Account::of(&identity.arn).unwrap_or(Account {
-            id: identity.account_id,
-            partition: "aws".into(),
-        });
+    pub(super) async fn ask(
+        &self,
+        iam: &Client,
+        account: Account,
+        output: &mut dyn Output,
+    ) -> Result<Tally, Problem> {
         match self.via {
             Via::Report => self.by_report(iam, account, output).await,
             Via::List => self.by_list(iam, account, output).await,

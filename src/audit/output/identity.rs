@@ -1,0 +1,45 @@
+//! What a finding is called from one audit to the next, however it was found: a key is told by when it was made, for the
+//! credential report names no IDs and ListAccessKeys no places.
+
+use crate::audit::Finding;
+
+/// Names findings in their order.
+#[derive(Debug, Default)]
+pub(super) struct Identities {
+    user_arn: String,
+    of_user: Vec<String>,
+}
+
+impl Identities {
+    /// `keyagent/RULE/ARN/CREDENTIAL`; the second of two keys that were made in one second ends in `-2`.
+    pub(super) fn of(&mut self, finding: &Finding<'_>) -> String {
+        if self.user_arn != finding.user_arn {
+            finding.user_arn.as_ref().clone_into(&mut self.user_arn);
+            self.of_user.clear();
+        }
+        let credential = match finding.key_created {
+            Some(created) => created.as_second().to_string(),
+            None => "user".to_owned(),
+        };
+        let mut name = format!(
+            "keyagent/{}/{}/{credential}",
+            finding.rule.name(),
+            finding.user_arn
+        );
+        if self.of_user.contains(&name) {
+            name.push_str("-2");
+        }
+        self.of_user.push(name.clone());
+        name
+    }
+}
+
+/// Whether a finding is about a key, rather than about a password or a user.
+pub(super) fn is_about_a_key(finding: &Finding<'_>) -> bool {
+    finding.key_slot.is_some() || finding.access_key_id.is_some() || finding.key_created.is_some()
+}
+
+/// `aws`, `aws-cn`, `aws-us-gov`.
+pub(super) fn partition<'a>(finding: &'a Finding<'_>) -> &'a str {
+    finding.user_arn.split(':').nth(1).unwrap_or("aws")
+}
