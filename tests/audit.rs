@@ -1,5 +1,6 @@
 //! `keyagent audit`: every verdict against a second evaluator, bad reports, and the account on loopback.
 
+mod edges;
 mod filed;
 mod fleet;
 mod fleet_document;

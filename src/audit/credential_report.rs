@@ -27,6 +27,9 @@ const COLUMNS: [&str; 12] = [
     "access_key_2_last_used_date",
 ];
 
+/// How a report begins in base64: `user,arn,`.
+const ENCODED: &[u8] = b"dXNlcixhcm4s";
+
 /// A report that cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -42,6 +45,9 @@ pub enum ReportError {
     /// Text in 16-bit units, or no text.
     #[error("it is no CSV in UTF-8")]
     NotText,
+    /// What AWS gives has not been decoded.
+    #[error("it is still in base64, as AWS's API gives it")]
+    Base64,
     /// Another separator, as spreadsheet programs of some countries write it.
     #[error("its columns are separated by `{0}`, not by a comma")]
     Separator(char),
@@ -119,8 +125,12 @@ impl<R: Read> CredentialReport<R> {
             [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => return Err(ReportError::Workbook),
             _ => {}
         }
-        if start.iter().take(1000).any(|byte| *byte == 0) {
+        let start = &start[..start.len().min(1000)];
+        if start.contains(&0) {
             return Err(ReportError::NotText);
+        }
+        if start.windows(ENCODED.len()).any(|bytes| bytes == ENCODED) {
+            return Err(ReportError::Base64);
         }
         let mut csv = csv::ReaderBuilder::new()
             .flexible(true)

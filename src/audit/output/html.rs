@@ -54,7 +54,7 @@ impl<W: Write> Output for Html<W> {
         let account = head.account_id.unwrap_or("unknown");
         let time = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M UTC");
         self.title = format!("Access keys of account {}", escaped(account));
-        self.facts = format!("{}, as of {}", title_of(head.benchmark), time(head.as_of));
+        self.facts = format!("{}, as of {}", head.benchmark.title(), time(head.as_of));
         if let Some(generated) = head.report_generated_at {
             let _ = write!(self.facts, ", from the credential report of {}", time(generated));
         }
@@ -94,13 +94,6 @@ impl<W: Write> Output for Html<W> {
             unused = self.limits.unused_days,
         )?;
         self.out.flush()
-    }
-}
-
-fn title_of(benchmark: Benchmark) -> String {
-    match benchmark.name().strip_prefix("cis-") {
-        Some(version) => format!("CIS AWS Foundations Benchmark {version}"),
-        None => "AWS Foundational Security Best Practices".into(),
     }
 }
 
