@@ -159,7 +159,8 @@ def main():
     importer.stdin.close()
     if importer.wait() != 0:
         sys.exit("git fast-import failed")
-    subprocess.run([*git, "repack", "-adq", "--depth=50", "--window=10"], check=True)
+    # Anew (-f), as a server packs what is cloned: fast-import finds few deltas.
+    subprocess.run([*git, "repack", "-adfq"], check=True)
     subprocess.run([*git, "reset", "--quiet", "--hard"], check=True)
 
 

@@ -159,7 +159,7 @@ impl Error {
     pub fn while_doing(self, what: &str) -> Problem {
         let hint = match &self {
             Self::Git(crate::git::Error::NotARepository) => {
-                "go into a repository, or take all of yours: keyagent hook install --global".to_owned()
+                "go into a repository; or add --global, for every repository of yours".to_owned()
             }
             Self::Git(crate::git::Error::DubiousOwnership) => {
                 "if you trust it: git config --global --add safe.directory \"$PWD\"".to_owned()

@@ -432,6 +432,19 @@ fn without_keyagent_nothing_passes() {
     repository.write("a", random_line());
     let output = repository
         .command("git")
+        .env("KEYAGENT", "/nowhere/keyagent")
+        .args(["commit", "-am", "x"])
+        .output()
+        .unwrap();
+    let stderr = texts(&output).1;
+    assert!(!output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("cause: /nowhere/keyagent is not installed"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("hint:  unset KEYAGENT"), "{stderr}");
+    let output = repository
+        .command("git")
         .env("KEYAGENT", KEYAGENT)
         .args(["commit", "-am", "x"])
         .output()

@@ -135,6 +135,24 @@ fn sarif_is_valid_and_holds_no_secret() {
 }
 
 #[test]
+fn columns_are_characters_for_who_shows_them_and_bytes_in_json() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let before = "// ключ: aws_secret_access_key = ";
+    repository.stage("a.js", format!("{before}{}\n", key.secret));
+    let column = |format: &str, pointer: &str| {
+        let (stdout, _) = told(&repository, &["--staged", "--format", format]);
+        let document: Value = serde_json::from_str(&stdout).unwrap();
+        let column = document.pointer(pointer).and_then(Value::as_u64);
+        column.unwrap_or_else(|| panic!("no {pointer} in {stdout}"))
+    };
+    let region = "/runs/0/results/0/locations/0/physicalLocation/region";
+    let characters = before.chars().count() as u64 + 1;
+    assert_eq!(column("sarif", &format!("{region}/startColumn")), characters);
+    assert_eq!(column("sarif", &format!("{region}/endColumn")), characters + 40);
+    assert_eq!(column("json", "/findings/0/column"), before.len() as u64 + 1);
+}
+
+#[test]
 fn annotations_name_the_place_and_cannot_be_forged_by_a_name() {
     let (repository, key) = (Repository::begun(), Key::random());
     repository.stage("a,b:\n::c", key.ini());

@@ -121,5 +121,5 @@ class Peers:
             "ripsecrets": [FOLDER / "bin/ripsecrets", path],
             "detect-secrets": [FOLDER / "detect-secrets/bin/detect-secrets", "scan", "--all-files", path],
             "secretlint": [FOLDER / "npm/node_modules/.bin/secretlint", *rc, "--no-maskSecrets", "--format", "json", f"{path}/**/*"],
-            "git-secrets": ["git", "secrets", "--scan", "-r", "--no-index", path],
+            "git-secrets": ["git", "secrets", "--scan", "-r", path],
         }

@@ -63,18 +63,9 @@ impl Benchmark {
 
     /// `CIS AWS Foundations Benchmark v6.0`.
     pub fn title(self) -> String {
-        match self {
-            Self::Fsbp => "AWS Foundational Security Best Practices".to_owned(),
-            Self::Cis1_4
-            | Self::Cis1_5
-            | Self::Cis3_0
-            | Self::Cis4_0
-            | Self::Cis5_0
-            | Self::Cis6_0
-            | Self::Cis7_0 => {
-                let version = self.name().trim_start_matches("cis-");
-                format!("CIS AWS Foundations Benchmark v{version}")
-            }
+        match self.name().strip_prefix("cis-") {
+            Some(version) => format!("CIS AWS Foundations Benchmark v{version}"),
+            None => "AWS Foundational Security Best Practices".to_owned(),
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Terms {
     pub limits: Limits,
     /// Through which calls AWS was asked, and whose key IDs were looked up.
     pub asked: String,
+    /// The region of the Security Hub that findings are for, where the format has one.
+    pub region: Option<String>,
     /// The digest of the exemptions, where there were any.
     pub exemptions: Option<String>,
 }

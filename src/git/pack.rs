@@ -5,6 +5,7 @@
 //! The formats are those of gitformat-pack(5).
 
 mod delta;
+mod entry;
 mod families;
 mod index;
 

@@ -23,6 +23,13 @@ pub enum Scope {
     Global,
 }
 
+/// Lets who commits name another keyagent.
+const OVERRIDE: &str = "[ -z \"$KEYAGENT\" ] || {
+  keyagent=$KEYAGENT
+  way_on='unset KEYAGENT, which names it'
+}
+";
+
 /// A hook that scans. `program` is how sh finds keyagent.
 pub fn guard(hook: Hook, scope: Scope, program: &str) -> String {
     let (earlier, option) = match scope {
@@ -43,7 +50,7 @@ pub fn guard(hook: Hook, scope: Scope, program: &str) -> String {
         | Hook::CommitMsg
         | Hook::ApplypatchMsg
         | Hook::PreApplypatch
-        | Hook::PrePush => "[ -z \"$KEYAGENT\" ] || keyagent=$KEYAGENT\n",
+        | Hook::PrePush => OVERRIDE,
     };
     GUARD
         .replace("@OVERRIDE@\n", override_)

@@ -2,6 +2,7 @@
 //! Never reads a content itself.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -26,9 +27,9 @@ pub struct Finding {
     pub line: usize,
     /// In bytes of the decoded text, from 1.
     pub column: usize,
-    /// The column behind its last byte.
+    /// The columns that it takes, in characters of UTF-8, from 1.
     #[serde(skip)]
-    pub end_column: usize,
+    pub characters: Range<usize>,
     /// The commit it is in; none for what is not committed yet.
     pub commit: Option<String>,
     /// The key ID itself, or the one that belongs to the secret.

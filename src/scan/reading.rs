@@ -245,7 +245,7 @@ impl<'s> Chunks<'s> {
         let from = self.line_start_before(until - CONTEXT);
         self.pass
             .search(&self.buffer[..self.filled], self.kept..until, Some(from));
-        self.pass.go_past(&self.buffer[..from]);
+        self.pass.place.go_past(&self.buffer[..from]);
         self.buffer.copy_within(from..self.filled, 0);
         self.filled -= from;
         self.kept = until - from;
@@ -277,12 +277,8 @@ struct Pass<'s> {
     encoding: Encoding,
     is_utf_16: bool,
     found: Content,
-    /// How many bytes came before the window.
-    before: u64,
-    /// How many lines ended before the window.
-    lines: usize,
-    /// Where the line began in which the window begins.
-    line_start: u64,
+    /// Where the window begins.
+    place: Place,
     /// How base64 goes on at the beginning of the window.
     goes_on: GoesOn,
 }
@@ -295,37 +291,21 @@ impl<'s> Pass<'s> {
             encoding,
             is_utf_16: false,
             found: Content::default(),
-            before: 0,
-            lines: 0,
-            line_start: 0,
+            place: Place::START,
             goes_on: GoesOn::Somehow,
         }
-    }
-
-    /// Counts what leaves the window.
-    fn go_past(&mut self, text: &[u8]) {
-        self.lines += memchr::memchr_iter(b'\n', text).count();
-        if let Some(last) = memchr::memrchr(b'\n', text) {
-            self.line_start = self.before + last as u64 + 1;
-        }
-        self.before += text.len() as u64;
     }
 
     /// Searches a window for what begins in `accepted`.
     fn search(&mut self, text: &[u8], accepted: Range<usize>, next: Option<usize>) {
         let part = Part {
-            goes_on: (self.before > 0).then_some(self.goes_on),
+            goes_on: (!self.place.is_in_first_window()).then_some(self.goes_on),
             next,
             is_utf_16: self.is_utf_16,
         };
         let found = detector::detect(text, part);
         self.goes_on = found.goes_on;
-        let mut place = Place {
-            at: 0,
-            line: self.lines + 1,
-            line_start: self.line_start,
-            before: self.before,
-        };
+        let mut place = self.place;
         let mut values = found.values;
         self.scanner.own.add_to(text, &mut values);
         values.retain(|value| accepted.contains(&value.range.start));
@@ -338,12 +318,7 @@ impl<'s> Pass<'s> {
             let candidate = self.candidate(text, value, &place);
             self.found.candidates.push(candidate);
         }
-        let mut place = Place {
-            at: 0,
-            line: self.lines + 1,
-            line_start: self.line_start,
-            before: self.before,
-        };
+        let mut place = self.place;
         for (range, packed) in found.packed {
             if !accepted.contains(&range.start) {
                 continue;
@@ -379,8 +354,8 @@ impl<'s> Pass<'s> {
         self.found.unread.extend(content.unread);
         for mut candidate in content.candidates {
             candidate.finding.line = place.line;
-            candidate.finding.column = place.column(range.start);
-            candidate.finding.end_column = candidate.finding.column + range.len();
+            candidate.finding.column = place.column();
+            candidate.finding.characters = place.character()..place.character() + range.len();
             candidate.finding.encoding = Encoding::Base64;
             self.found.candidates.push(candidate);
         }
@@ -396,15 +371,14 @@ impl<'s> Pass<'s> {
                 .and_then(|id| AccessKeyId::parse(id).ok()),
             Rule::SecretAccessKey | Rule::SessionToken => None,
         };
-        let column = place.column(found.range.start);
         let mut candidate = Candidate {
             counts: found.counts,
             finding: Finding {
                 rule: found.rule,
                 path: String::new(),
                 line: place.line,
-                column,
-                end_column: column + found.range.len(),
+                column: place.column(),
+                characters: place.character()..place.character() + found.range.len(),
                 commit: None,
                 account_id: access_key_id.as_ref().and_then(AccessKeyId::account_id),
                 preview: if access_key_id.is_some() {

@@ -43,3 +43,48 @@ pub(super) fn is_about_a_key(finding: &Finding<'_>) -> bool {
 pub(super) fn partition<'a>(finding: &'a Finding<'_>) -> &'a str {
     finding.user_arn.split(':').nth(1).unwrap_or("aws")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{KeySlot, Outcome, Rule, Severity};
+
+    fn finding(user: &'static str, slot: Option<KeySlot>, created: Option<&str>) -> Finding<'static> {
+        Finding {
+            rule: Rule::KeyRotation,
+            controls: Vec::new().into(),
+            user_name: user.into(),
+            user_arn: format!("arn:{user}").into(),
+            key_slot: slot,
+            access_key_id: None,
+            key_created: created.map(|time| time.parse().unwrap()),
+            result: Outcome::Pass,
+            why: "".into(),
+            days: None,
+            severity: Severity::Low,
+            exempt: None,
+        }
+    }
+
+    #[test]
+    fn two_keys_of_one_second_have_names_of_their_own() {
+        let mut identities = Identities::default();
+        let second = Some("2026-01-01T00:00:00.5Z");
+        let names = [
+            finding("ann", Some(KeySlot::One), second),
+            finding("ann", Some(KeySlot::Two), second),
+            finding("bob", None, second),
+            finding("bob", None, None),
+        ]
+        .map(|finding| identities.of(&finding));
+        assert_eq!(
+            names,
+            [
+                "keyagent/key-rotation/arn:ann/1767225600",
+                "keyagent/key-rotation/arn:ann/1767225600-2",
+                "keyagent/key-rotation/arn:bob/1767225600",
+                "keyagent/key-rotation/arn:bob/user",
+            ]
+        );
+    }
+}

@@ -21,7 +21,15 @@ mod tell;
 ///
 /// Exits 0 when there are none, 1 when there are, and 2 when something could not be scanned.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("source").required(true))]
+#[command(
+    group = clap::ArgGroup::new("source").required(true),
+    override_usage = "keyagent scan [OPTIONS] PATH...\n       \
+                      keyagent scan [OPTIONS] --staged\n       \
+                      keyagent scan [OPTIONS] --commits A..B\n       \
+                      keyagent scan [OPTIONS] --history [--all-objects]\n       \
+                      keyagent scan [OPTIONS] --stdin\n       \
+                      keyagent scan [OPTIONS] --message FILE",
+)]
 pub struct Args {
     /// Look through what git would commit now
     #[arg(long, group = "source")]

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::super::{Kind, ObjectId};
+use super::entry::{Entry, LONGEST_HEADER, header};
 use super::{Index, LARGEST, delta, read_at};
 
 /// How much is read at a time to learn what the entries are.
 const WINDOW: usize = 1 << 16;
-/// A size, then an offset or a name: no entry begins with more.
-const LONGEST_HEADER: usize = 10 + 32;
 /// So many bases are held by all threads together.
 const HELD: usize = 24 << 20;
 /// So many entries are taken by a thread at a time.
@@ -31,19 +30,6 @@ pub(crate) trait Walk: Send {
 
     /// An object that cannot be looked at now is named in the end.
     fn look(&mut self, oid: &ObjectId, kind: Kind, content: &[u8]) -> io::Result<()>;
-}
-
-/// What an entry is: an object, or a delta of one at another place, or of one with a name.
-enum Entry {
-    Whole(Kind),
-    DeltaOfOffset(u64),
-    DeltaOfName(ObjectId),
-}
-
-struct Header {
-    entry: Entry,
-    size: usize,
-    length: usize,
 }
 
 /// The entries of a pack, in their order there.
@@ -119,10 +105,8 @@ impl<'i> Families<'i> {
                 read_at(&self.file, &mut window[..filled], start).ok()?;
             }
             let at = usize::try_from(offset - start).ok()?;
-            let base = match self
-                .header(offset, &window[at..at + length])
-                .map(|header| header.entry)
-            {
+            let header = header(offset, &window[at..at + length], self.index.format());
+            let base = match header.map(|header| header.entry) {
                 Some(Entry::Whole(kind)) => {
                     self.kinds[entry] = Some(kind);
                     continue;
@@ -158,51 +142,6 @@ impl<'i> Families<'i> {
             places[*position as usize] = entry;
         }
         places
-    }
-
-    fn header(&self, offset: u64, bytes: &[u8]) -> Option<Header> {
-        let mut at = 0;
-        let mut next = || {
-            let byte = bytes.get(at).copied();
-            at += 1;
-            byte
-        };
-        let first = next()?;
-        let (mut size, mut shift, mut byte) = (usize::from(first & 0x0f), 4, first);
-        while byte & 0x80 != 0 {
-            byte = next()?;
-            size |= usize::from(byte & 0x7f)
-                .checked_shl(shift)
-                .filter(|_| shift < usize::BITS - 7)?;
-            shift += 7;
-        }
-        let entry = match first >> 4 & 7 {
-            1 => Entry::Whole(Kind::Commit),
-            2 => Entry::Whole(Kind::Tree),
-            3 => Entry::Whole(Kind::Blob),
-            4 => Entry::Whole(Kind::Tag),
-            6 => {
-                let mut byte = next()?;
-                let mut back = u64::from(byte & 0x7f);
-                while byte & 0x80 != 0 {
-                    byte = next()?;
-                    back = back.checked_add(1)?.checked_mul(0x80)? | u64::from(byte & 0x7f);
-                }
-                Entry::DeltaOfOffset(offset.checked_sub(back)?)
-            }
-            7 => {
-                let width = self.index.format().width();
-                let name = bytes.get(at..at + width)?;
-                at += width;
-                Entry::DeltaOfName(ObjectId::from_bytes(name))
-            }
-            _ => return None,
-        };
-        Some(Header {
-            entry,
-            size,
-            length: at,
-        })
     }
 
     /// Gives every object to one of `walks`, each of which gets a thread, and gives back which could not be read here.
@@ -396,7 +335,7 @@ impl<'f, W: Walk> Worker<'f, W> {
         }
         self.packed.resize(length, 0);
         read_at(&families.file, &mut self.packed, offset).ok()?;
-        let header = families.header(offset, &self.packed)?;
+        let header = header(offset, &self.packed, families.index.format())?;
         if header.size > LARGEST {
             return None;
         }

@@ -14,8 +14,8 @@ pub fn github(settled: &Settled) -> String {
             "::error file={},line={},col={},endColumn={},title={}::{}\n",
             property(&finding.path),
             finding.line,
-            finding.column,
-            finding.end_column,
+            finding.characters.start,
+            finding.characters.end,
             property(&format!("keyagent: {}", finding.rule.as_str())),
             data(&facts.join(", "))
         ));

@@ -114,8 +114,8 @@ fn result(finding: &Finding) -> Value {
             "artifactLocation": artifact(&finding.path),
             "region": {
                 "startLine": finding.line,
-                "startColumn": finding.column,
-                "endColumn": finding.end_column,
+                "startColumn": finding.characters.start,
+                "endColumn": finding.characters.end,
             },
         }}],
         "partialFingerprints": { "keyagentFinding/v1": finding.fingerprint },

@@ -185,7 +185,7 @@ mod tests {
                 path: "a.txt".to_owned(),
                 line: 1,
                 column: 1,
-                end_column: 41,
+                characters: 1..41,
                 commit: None,
                 access_key_id: None,
                 account_id: None,

@@ -61,6 +61,7 @@ impl<'a> Destination<'a> {
                 benchmark: judge.benchmark,
                 limits: judge.limits,
                 asked: args.asked(),
+                region: (format == Format::Asff).then(|| region.to_owned()),
                 exemptions,
             };
             Results::open(root, file_name, judge.as_of, terms).map_err(|error| unwritable(root, &error))
@@ -87,7 +88,7 @@ impl<'a> Destination<'a> {
             let out = ui::results(self.format == Format::Table);
             return audit(self.output(out, self.previous.clone()).as_mut());
         };
-        let make = |out, earlier| self.into_file(out, earlier);
+        let make = |out, earlier| self.in_file(out, earlier);
         let mut filing = results.filing(&make);
         let tally = audit(&mut filing)?;
         if let Some(path) = filing.finish(&tally).map_err(|error| super::unwritable(&error))? {
@@ -97,7 +98,7 @@ impl<'a> Destination<'a> {
     }
 
     /// The output that writes into a file below the folder.
-    pub(super) fn into_file(
+    pub(super) fn in_file(
         &self,
         out: Box<dyn Write>,
         earlier: Option<Earlier>,

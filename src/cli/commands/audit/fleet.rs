@@ -148,7 +148,7 @@ impl Fleet<'_> {
             id: id.to_owned(),
             partition: self.own.partition.clone(),
         };
-        let make = |out, earlier| self.destination.into_file(out, earlier);
+        let make = |out, earlier| self.destination.in_file(out, earlier);
         let mut filing = self.results.filing(&make);
         let tally = self.questions.ask(&iam, account, &mut filing).await?;
         filing.finish(&tally).map_err(|error| unwritable(&error))?;
