@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::object::push_finding;
+use super::object::{self, Object};
 use super::{Head, Output, Tail};
 use crate::audit::{Finding, SCHEMA};
 
@@ -45,7 +45,7 @@ impl<W: Write> Output for Json<W> {
         self.line.clear();
         self.line.push_str(if self.is_first { "\n" } else { ",\n" });
         self.is_first = false;
-        push_finding(&mut self.line, finding);
+        Object::push(&mut self.line, |object| object::finding(object, finding));
         self.out.write_all(self.line.as_bytes())
     }
 

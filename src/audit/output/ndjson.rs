@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::object::push_members;
+use super::object::{self, Object};
 use super::{Head, Output, Tail};
 use crate::audit::Finding;
 
@@ -41,7 +41,7 @@ impl<W: Write> Output for Ndjson<W> {
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         self.line.clear();
         self.line.push_str(&self.head);
-        push_members(&mut self.line, finding);
+        Object::push_members(&mut self.line, |object| object::finding(object, finding));
         self.line.push_str("}\n");
         self.out.write_all(self.line.as_bytes())
     }

@@ -1,80 +1,164 @@
-//! A finding as a JSON object, byte for byte as serde writes it, in a third of the time: a report of a million users has
-//! more than four million.
+//! JSON objects put together by hand, as serde writes them and several times faster: a report of a million users has more
+//! than three million findings.
+
+use jiff::Timestamp;
 
 use crate::audit::Finding;
 use crate::audit::text::{Decimal, push_time};
 
-/// Appends the object.
-pub(super) fn push_finding(line: &mut String, finding: &Finding<'_>) {
-    line.push('{');
-    push_members(line, finding);
-    line.push('}');
+/// An object that is being written. Names of members are the program's own, and hold nothing to escape.
+pub(super) struct Object<'a> {
+    text: &'a mut String,
+    is_first: bool,
 }
 
-/// Appends what is between the braces.
-pub(super) fn push_members(line: &mut String, finding: &Finding<'_>) {
-    line.push_str("\"rule\":\"");
-    line.push_str(finding.rule.name());
-    line.push_str("\",\"controls\":[");
-    for (index, control) in finding.controls.iter().enumerate() {
-        if index > 0 {
-            line.push(',');
+impl Object<'_> {
+    /// Appends an object with the members that `fill` adds.
+    pub(super) fn push(text: &mut String, fill: impl FnOnce(&mut Object<'_>)) {
+        text.push('{');
+        Self::push_members(text, fill);
+        text.push('}');
+    }
+
+    /// Appends what is between the braces.
+    pub(super) fn push_members(text: &mut String, fill: impl FnOnce(&mut Object<'_>)) {
+        fill(&mut Object { text, is_first: true });
+    }
+
+    fn name(&mut self, name: &str) -> &mut String {
+        self.text.push_str(if self.is_first { "\"" } else { ",\"" });
+        self.is_first = false;
+        self.text.push_str(name);
+        self.text.push_str("\":");
+        self.text
+    }
+
+    /// Members that are the same for every finding, as JSON without the braces.
+    pub(super) fn members(&mut self, members: &str) {
+        if !self.is_first {
+            self.text.push(',');
         }
-        push_text(line, control);
+        self.is_first = false;
+        self.text.push_str(members);
     }
-    line.push_str("],\"user_name\":");
-    push_text(line, &finding.user_name);
-    line.push_str(",\"user_arn\":");
-    push_text(line, &finding.user_arn);
-    line.push_str(",\"key_slot\":");
-    push_number(line, finding.key_slot.map(|slot| u8::from(slot).into()));
-    line.push_str(",\"access_key_id\":");
-    match &finding.access_key_id {
-        Some(id) => push_text(line, id.as_str()),
-        None => line.push_str("null"),
+
+    /// A text.
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        push_text(self.name(name), value);
     }
-    line.push_str(",\"key_created\":");
-    match finding.key_created {
-        Some(created) => {
-            line.push('"');
-            push_time(line, created);
-            line.push('"');
+
+    /// A text, or `null`.
+    pub(super) fn text_or_null(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self.name(name).push_str("null"),
         }
-        None => line.push_str("null"),
     }
-    line.push_str(",\"result\":\"");
-    line.push_str(finding.result.name());
-    line.push_str("\",\"why\":");
-    push_text(line, &finding.why);
-    line.push_str(",\"days\":");
-    push_number(line, finding.days);
-    line.push_str(",\"severity\":\"");
-    line.push_str(finding.severity.name());
-    line.push_str("\",\"exempt\":");
-    match &finding.exempt {
-        Some(exempt) => line.push_str(&serde_json::to_string(exempt).expect("texts and a date are JSON")),
-        None => line.push_str("null"),
+
+    /// A text in three parts.
+    pub(super) fn texts(&mut self, name: &str, parts: [&str; 3]) {
+        let text = self.name(name);
+        text.push('"');
+        for part in parts {
+            push_escaped(text, part);
+        }
+        text.push('"');
+    }
+
+    /// A number, or `null`.
+    pub(super) fn number(&mut self, name: &str, value: Option<u32>) {
+        match value {
+            Some(value) => self.name(name).push_str(Decimal::of(value).as_str()),
+            None => self.name(name).push_str("null"),
+        }
+    }
+
+    /// A time, or `null`.
+    pub(super) fn time(&mut self, name: &str, value: Option<Timestamp>) {
+        let text = self.name(name);
+        match value {
+            Some(time) => {
+                text.push('"');
+                push_time(text, time);
+                text.push('"');
+            }
+            None => text.push_str("null"),
+        }
+    }
+
+    /// A list of texts.
+    pub(super) fn list<T: AsRef<str>>(&mut self, name: &str, values: &[T]) {
+        let text = self.name(name);
+        text.push('[');
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            push_text(text, value.as_ref());
+        }
+        text.push(']');
+    }
+
+    /// An object.
+    pub(super) fn object(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
+        Object::push(self.name(name), fill);
+    }
+
+    /// A list of one object.
+    pub(super) fn list_of_one(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
+        let text = self.name(name);
+        text.push('[');
+        Object::push(text, fill);
+        text.push(']');
+    }
+
+    /// What is rare enough for serde, or `null`.
+    pub(super) fn value_or_null(&mut self, name: &str, value: Option<&impl serde::Serialize>) {
+        match value {
+            Some(value) => {
+                let value = serde_json::to_string(value).expect("texts, numbers and dates are JSON");
+                self.name(name).push_str(&value);
+            }
+            None => self.name(name).push_str("null"),
+        }
     }
 }
 
-fn push_number(line: &mut String, number: Option<u32>) {
-    match number {
-        Some(number) => line.push_str(Decimal::of(number).as_str()),
-        None => line.push_str("null"),
-    }
+/// Adds the members of a finding, as [`crate::audit::Document`] reads them back.
+pub(super) fn finding(object: &mut Object<'_>, finding: &Finding<'_>) {
+    object.text("rule", finding.rule.name());
+    object.list("controls", &finding.controls);
+    object.text("user_name", &finding.user_name);
+    object.text("user_arn", &finding.user_arn);
+    object.number("key_slot", finding.key_slot.map(|slot| u8::from(slot).into()));
+    object.text_or_null(
+        "access_key_id",
+        finding.access_key_id.as_ref().map(|id| id.as_str()),
+    );
+    object.time("key_created", finding.key_created);
+    object.text("result", finding.result.name());
+    object.text("why", &finding.why);
+    object.number("days", finding.days);
+    object.text("severity", finding.severity.name());
+    object.value_or_null("exempt", finding.exempt.as_ref());
 }
 
-fn push_text(line: &mut String, text: &str) {
+fn push_text(text: &mut String, value: &str) {
+    text.push('"');
+    push_escaped(text, value);
+    text.push('"');
+}
+
+fn push_escaped(text: &mut String, value: &str) {
     // One look at every byte without a way out early, which the compiler turns into vector instructions.
-    let is_plain = text.bytes().fold(true, |plain, byte| {
+    let is_plain = value.bytes().fold(true, |plain, byte| {
         plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\')
     });
     if is_plain {
-        line.push('"');
-        line.push_str(text);
-        line.push('"');
+        text.push_str(value);
     } else {
-        line.push_str(&serde_json::to_string(text).expect("text is JSON"));
+        let quoted = serde_json::to_string(value).expect("text is JSON");
+        text.push_str(&quoted[1..quoted.len() - 1]);
     }
 }
 
@@ -88,7 +172,7 @@ mod tests {
     #[track_caller]
     fn is_as_by_serde(finding: &Finding<'_>) {
         let mut line = String::new();
-        push_finding(&mut line, finding);
+        Object::push(&mut line, |object| super::finding(object, finding));
         assert_eq!(line, serde_json::to_string(finding).unwrap());
     }
 
