@@ -10,7 +10,7 @@
 //! [`run`] is the loop. It never speaks to AWS itself: a child process does, and takes the SDK's memory with it
 //! when it ends, so that the idle agent stays small; a rotation at a click is the very command that a person types.
 //! [`reminders`] decides, [`memory`] is what survives a restart, [`watch`] tells when AWS's files change,
-//! [`metrics`] writes for fleets, [`supervisor`] speaks with systemd, [`install`] makes the agent start by itself.
+//! `metrics` and `otlp` tell fleets, [`supervisor`] speaks with systemd, [`install`] makes the agent start by itself.
 
 pub mod children;
 pub mod facts;
@@ -18,6 +18,8 @@ pub mod install;
 pub mod lines;
 pub mod memory;
 pub mod metrics;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod reminders;
 pub mod run;
 pub mod schedule;

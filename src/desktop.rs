@@ -3,6 +3,8 @@
 
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
+
 #[cfg(target_os = "linux")]
 mod freedesktop;
 #[cfg(target_os = "linux")]
@@ -14,7 +16,8 @@ pub use plain::{Plain as PlatformDesktop, about};
 pub mod pinentry;
 
 /// How loud a notification is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Urgency {
     /// It may be missed.
     Low,
@@ -101,6 +104,10 @@ pub enum Event {
         /// The notification.
         id: u32,
     },
+    /// The server has left, and with it all that it showed.
+    ServerLeft,
+    /// A server is there that was not before.
+    ServerCame,
 }
 
 /// Why nothing is shown.
@@ -134,4 +141,11 @@ pub trait Desktop {
 
     /// The next click. Waits for ever where there is none.
     fn event(&mut self) -> impl Future<Output = Event>;
+
+    /// A name for the server that has shown the last one, by which another process can know it again; `None` where that
+    /// cannot be told.
+    fn server(&self) -> Option<String>;
+
+    /// Whether the server of this name still serves: what an earlier process had it show may be on the screen.
+    fn is_still_there(&mut self, server: &str) -> impl Future<Output = bool>;
 }

@@ -47,6 +47,8 @@ pub struct Settings {
     pub quiet_hours: Option<QuietHours>,
     /// `metrics_textfile`: where the agent writes metrics for Prometheus's node exporter.
     pub metrics_textfile: Option<PathBuf>,
+    /// `metrics_otlp`: the collector that the agent sends them to, by OTLP over HTTP.
+    pub metrics_otlp: Option<String>,
     /// `metrics_key_ids`: whether those name the keys.
     pub metrics_key_ids: bool,
     /// `also_update`: further files, of whatever format, in which a rotation replaces the pair; absolute, or below `~`.
@@ -75,6 +77,7 @@ impl Default for Settings {
             check_every: Duration::from_hours(6),
             quiet_hours: None,
             metrics_textfile: None,
+            metrics_otlp: None,
             metrics_key_ids: false,
             also_update: Vec::new(),
             after_rotate: None,
@@ -174,15 +177,31 @@ impl AllSettings {
             .into_iter()
             .flat_map(|name| &self.profile(name).also_update)
         {
-            let path = match (path.strip_prefix("~"), home) {
-                (Ok(rest), Some(home)) => home.join(rest),
-                (Ok(_), None) | (Err(_), _) => path.clone(),
-            };
+            let path = below_home(path, home);
             if !paths.contains(&path) {
                 paths.push(path);
             }
         }
         paths
+    }
+
+    /// Every further file that a line of either settings file names.
+    pub fn further_files(environment: &Environment, home: Option<&Path>) -> Vec<FurtherFile> {
+        let paths = [Some(PathBuf::from(SYSTEM_FILE)), user_file(environment).ok()];
+        let mut further = Vec::new();
+        for settings in paths.into_iter().flatten() {
+            let entries = read_all(&settings).0.map(|file| file.entries);
+            let named = entries.into_iter().flatten();
+            for entry in named.filter(|entry| entry.name == "also_update") {
+                let paths = values::paths(&entry.value).unwrap_or_default();
+                further.extend(paths.iter().map(|path| FurtherFile {
+                    path: below_home(path, home),
+                    settings: settings.clone(),
+                    line: entry.line,
+                }));
+            }
+        }
+        further
     }
 
     /// Every `[profile NAME]` of both files, with its line.
@@ -251,6 +270,25 @@ impl AllSettings {
     }
 }
 
+/// A file that `also_update` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FurtherFile {
+    /// Which.
+    pub path: PathBuf,
+    /// The settings file that names it.
+    pub settings: PathBuf,
+    /// The line there, counted from 1.
+    pub line: usize,
+}
+
+/// `~` is this home folder.
+fn below_home(path: &Path, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        (Ok(_), None) | (Err(_), _) => path.to_owned(),
+    }
+}
+
 /// Comes first, and may enforce.
 pub const SYSTEM_FILE: &str = "/etc/keyagent/config";
 
@@ -274,7 +312,7 @@ impl Settings {
 }
 
 /// Every setting there is, in the order in which they are shown.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "max_age_days",
     "warn_days",
     "unused_days",
@@ -291,6 +329,7 @@ const NAMES: [&str; 17] = [
     "quiet_hours",
     "check_every",
     "metrics_textfile",
+    "metrics_otlp",
     "metrics_key_ids",
 ];
 
@@ -338,6 +377,7 @@ fn set(settings: &mut Settings, name: &str, value: &str) -> Result<(), String> {
         "check_every" => settings.check_every = values::check_every(value)?,
         "quiet_hours" => settings.quiet_hours = QuietHours::parse(value)?,
         "metrics_textfile" => settings.metrics_textfile = Some(path(value)?),
+        "metrics_otlp" => settings.metrics_otlp = Some(values::collector(value)?),
         "metrics_key_ids" => settings.metrics_key_ids = boolean(value)?,
         "also_update" => settings.also_update = values::paths(value)?,
         "after_rotate" => settings.after_rotate = Some(values::command(value)?),

@@ -14,7 +14,10 @@ use crate::support::{Home, section};
 
 #[cfg(target_os = "linux")]
 mod desktop;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod settings;
+mod trouble;
 #[cfg(target_os = "linux")]
 mod unit;
 
@@ -139,13 +142,18 @@ fn a_due_key_is_spoken_of_once_and_briefly_at_every_shell() {
             .contains("dev: the key is 80 days old, 10 days before its limit")
     );
     assert!(run.stderr.contains("keyagent rotate -p dev"));
-    assert!(run.stderr.contains("no notification server"), "{}", run.stderr);
+    assert!(
+        run.stderr.replace("\n  ", " ").contains("no notification server"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.is_narrow(), "{}", run.stderr);
     let run = home.keyagent(&["agent", "run", "--once"]).exits(0);
     assert!(!run.stderr.contains("80 days"), "{}", run.stderr);
     let brief = home.keyagent(&["status", "--brief"]).exits(0);
     assert_eq!(
         brief.everything(),
-        "keyagent: dev: the key is 80 days old, 10 days before its limit: keyagent rotate -p dev\n"
+        "keyagent: dev: the key is 80 days old, 10 days before its limit\n  keyagent rotate -p dev\n"
     );
     // Without AWS, and without AWS's files.
     std::fs::remove_file(home.join(".aws/credentials")).unwrap();

@@ -26,6 +26,8 @@ mod manual;
 #[cfg(feature = "aws")]
 mod network;
 mod own_keys;
+#[cfg(unix)]
+mod packaging;
 #[cfg(feature = "aws")]
 mod readers;
 #[cfg(feature = "aws")]

@@ -10,6 +10,8 @@ mod also_update;
 mod choice;
 mod disk;
 mod faults;
+#[cfg(unix)]
+mod interrupt;
 #[cfg(target_os = "linux")]
 mod keyring;
 #[cfg(feature = "checkpoints")]

@@ -1,7 +1,7 @@
 //! The commands that the agent runs: each is the one that a person would type, in a process of its own.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -78,7 +78,7 @@ impl Program {
     /// Words, when the check itself could not be made.
     pub async fn check(&self) -> Result<Facts, String> {
         let output = self.run(&["agent", "check"], CHECK_BOUND).await?;
-        serde_json::from_slice(&output).map_err(|_| "the check has ended without an answer".to_owned())
+        serde_json::from_slice(&output.stdout).map_err(|_| "the check has ended without an answer".to_owned())
     }
 
     /// Runs a command that changes keys, and gives its report.
@@ -90,14 +90,44 @@ impl Program {
         };
         match self.run(arguments, CHANGE_BOUND).await {
             Err(why) => failed(why),
-            Ok(output) => serde_json::from_slice(&output).unwrap_or_else(|_| {
+            Ok(output) => serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
                 // What was said before there was a report is on stderr, which goes to the log.
                 failed("it has ended without a report; the agent's log says why".to_owned())
             }),
         }
     }
 
-    async fn run(&self, arguments: &[&str], bound: Duration) -> Result<Vec<u8>, String> {
+    /// Sends what is measured to a collector.
+    ///
+    /// # Errors
+    ///
+    /// Words, when none has taken it.
+    pub async fn send_metrics(
+        &self,
+        endpoint: &str,
+        findings: usize,
+        with_key_ids: bool,
+    ) -> Result<(), String> {
+        let findings = findings.to_string();
+        let mut arguments = vec![
+            "agent",
+            "send-metrics",
+            "--endpoint",
+            endpoint,
+            "--findings",
+            &findings,
+        ];
+        if with_key_ids {
+            arguments.push("--key-ids");
+        }
+        let output = self.run(&arguments, CHECK_BOUND).await?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    async fn run(&self, arguments: &[&str], bound: Duration) -> Result<Output, String> {
         let child = Command::new(&self.0)
             .args(arguments)
             .stdin(Stdio::null())
@@ -110,7 +140,7 @@ impl Program {
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", self.0.display()))?;
         match tokio::time::timeout(bound, child.wait_with_output()).await {
-            Ok(Ok(output)) => Ok(output.stdout),
+            Ok(Ok(output)) => Ok(output),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_elapsed) => Err(format!("no end after {} minutes", bound.as_secs() / 60)),
         }

@@ -133,8 +133,8 @@ pub struct OpenFile {
 }
 
 impl Facts {
-    /// Puts together what `status` and the journal say.
-    pub fn of(report: &Report, rotations: &[Rotation]) -> Self {
+    /// Puts together what `status` and the journal say. A rotation that goes on right now was not interrupted.
+    pub fn of(report: &Report, rotations: &[Rotation], goes_on: impl Fn(&Rotation) -> bool) -> Self {
         let refused: BTreeSet<&str> = report
             .errors
             .iter()
@@ -161,7 +161,7 @@ impl Facts {
             keys: keys.collect(),
             unfinished: rotations
                 .iter()
-                .filter(|rotation| is_concerned(rotation))
+                .filter(|rotation| is_concerned(rotation) && !goes_on(rotation))
                 .map(|rotation| Unfinished {
                     access_key_id: rotation.plan.old_access_key_id.clone(),
                     profiles: rotation.plan.profiles.clone(),

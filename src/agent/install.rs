@@ -1,7 +1,8 @@
 //! What makes the agent start by itself: a systemd user unit, a launchd agent, a Windows scheduled task.
 //!
 //! A plan is pure and can be made for any platform; performing it writes one file and runs the platform's own
-//! commands. Twice is harmless, and taking it away leaves nothing.
+//! commands. Twice is harmless, and taking it away leaves nothing. Where a package brings the unit along, no file is
+//! written: one in the home folder would stand before the package's, and no update would ever reach it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +14,13 @@ use crate::process::Environment;
 const UNIT: &str = "keyagent.service";
 const LABEL: &str = "io.github.keyagent.agent";
 const TASK: &str = "keyagent agent";
+
+/// Where systemd's user manager finds units that no user wrote, in its order (systemd.unit(5)).
+pub const PACKAGED_UNIT_FOLDERS: [&str; 3] = [
+    "/etc/systemd/user",
+    "/usr/local/lib/systemd/user",
+    "/usr/lib/systemd/user",
+];
 
 const SYSTEMD: &str = include_str!("../../packaging/systemd/keyagent.service");
 const LAUNCHD: &str = include_str!("../../packaging/launchd/io.github.keyagent.agent.plist");
@@ -49,12 +57,53 @@ pub struct Plan {
     pub file: PathBuf,
     /// Its content.
     pub content: String,
+    /// A package's own description of the agent, if it starts this very program; then `file` is not written.
+    pub packaged: Option<PathBuf>,
+    /// The link with which systemd notes that the agent starts at login.
+    pub enabled_link: Option<PathBuf>,
     /// What makes it start now and at every login.
     pub enable: Vec<Vec<String>>,
     /// What ends it, and keeps it from starting.
     pub disable: Vec<Vec<String>>,
     /// What makes the platform forget a file that is gone.
     pub forget: Vec<Vec<String>>,
+}
+
+impl Plan {
+    /// The plan where a package has put a unit into one of `folders`, the first of which wins. One that starts another
+    /// program changes nothing: the user's own file stands before it, as systemd has it.
+    #[must_use]
+    pub fn beside_packages(mut self, folders: &[impl AsRef<Path>]) -> Self {
+        let starts = |text: &str| {
+            let lines = text.lines().filter(|line| line.starts_with("ExecStart="));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let found = folders
+            .iter()
+            .map(|folder| folder.as_ref().join(UNIT))
+            .find_map(|path| Some((std::fs::read_to_string(&path).ok()?, path)));
+        self.packaged = match found {
+            Some((text, path)) if starts(&text) == starts(&self.content) => Some(path),
+            Some(_) | None => None,
+        };
+        self
+    }
+
+    /// The file that describes the agent once it is installed.
+    pub fn description(&self) -> &Path {
+        self.packaged.as_ref().unwrap_or(&self.file)
+    }
+
+    /// Whether the user has installed the agent.
+    pub fn is_installed(&self) -> bool {
+        let is_enabled = self.enabled_link.as_deref().is_some_and(Path::is_symlink);
+        self.is_written() || is_enabled
+    }
+
+    /// A link to /dev/null is no file of the agent: with it, the user masks the unit for systemd.
+    fn is_written(&self) -> bool {
+        self.file.is_file()
+    }
 }
 
 /// Why a plan was not carried out.
@@ -107,8 +156,11 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
                 Some(path) => path.to_owned(),
                 None => home()?.join(".config"),
             };
+            let folder = base.join("systemd/user");
             Plan {
-                file: base.join("systemd/user").join(UNIT),
+                file: folder.join(UNIT),
+                packaged: None,
+                enabled_link: Some(folder.join("default.target.wants").join(UNIT)),
                 content: SYSTEMD.replace("/usr/bin/keyagent", &systemd_word(program)),
                 enable: vec![
                     words(&["systemctl", "--user", "daemon-reload"]),
@@ -128,6 +180,8 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
                 enable: vec![words(&["launchctl", "load", "-w", &path])],
                 disable: vec![words(&["launchctl", "unload", "-w", &path])],
                 forget: Vec::new(),
+                packaged: None,
+                enabled_link: None,
                 file,
             }
         }
@@ -150,46 +204,63 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
                     words(&["schtasks", "/Delete", "/F", "/TN", TASK]),
                 ],
                 forget: Vec::new(),
+                packaged: None,
+                enabled_link: None,
                 file,
             }
         }
     })
 }
 
-/// Writes the file and starts the agent.
+/// Writes the file, where no package has brought it along, and starts the agent.
 ///
 /// # Errors
 ///
 /// See [`Error`]; after [`Error::Command`] the file is in its place.
 pub fn install(plan: &Plan) -> Result<(), Error> {
-    fs_atomic::write_private(&plan.file, plan.content.as_bytes())?;
+    if plan.packaged.is_none() {
+        fs_atomic::write_private(&plan.file, plan.content.as_bytes())?;
+    } else if plan.is_written() {
+        // Before the package came.
+        remove(&plan.file)?;
+    }
+    // systemd leaves a link to the other unit of that name as it is, and says that it is in the way.
+    plan.enabled_link.as_deref().map_or(Ok(()), remove)?;
     plan.enable.iter().try_for_each(|words| run(words))
 }
 
-/// Ends the agent and removes the file. Whether there was one.
+/// Ends the agent and removes the file; a package's stays. Whether the agent was installed.
 ///
 /// # Errors
 ///
 /// When the file stays.
 pub fn uninstall(plan: &Plan) -> Result<bool, Error> {
+    let was_installed = plan.is_installed();
     for words in &plan.disable {
         // What does not run cannot be ended.
         let _ = run(words);
     }
-    let was_there = match std::fs::remove_file(&plan.file) {
-        Ok(()) => true,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-        Err(source) => {
-            return Err(Error::Remove {
-                path: plan.file.clone(),
-                source,
-            });
-        }
-    };
+    if plan.is_written() {
+        remove(&plan.file)?;
+    }
+    // It stays where no user manager has answered.
+    plan.enabled_link.as_deref().map_or(Ok(()), remove)?;
     for words in &plan.forget {
         let _ = run(words);
     }
-    Ok(was_there)
+    Ok(was_installed)
+}
+
+/// What is not there is as it should be.
+fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::Remove {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 fn run(words: &[String]) -> Result<(), Error> {
@@ -206,9 +277,9 @@ fn run(words: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(failed(
-        said.lines().next().unwrap_or("no reason given").to_owned(),
-    ))
+    // systemctl tells first what went well.
+    let reason = said.lines().find(|line| !line.starts_with("Created symlink"));
+    Err(failed(reason.unwrap_or("no reason given").to_owned()))
 }
 
 /// A word of ExecStart, where a percent sign and a dollar sign mean something.
@@ -275,6 +346,8 @@ mod tests {
             enable: vec![vec!["true".into()]],
             disable: vec![vec!["false".into()]],
             forget: Vec::new(),
+            packaged: None,
+            enabled_link: None,
         };
         install(&plan).unwrap();
         install(&plan).unwrap();
@@ -287,5 +360,52 @@ mod tests {
             ..plan
         };
         assert!(matches!(install(&failing), Err(Error::Command { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_packaged_unit_of_this_program_is_used_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let [home, packages, empty] = ["home", "packages", "empty"].map(|name| folder.path().join(name));
+        std::fs::create_dir_all(&packages).unwrap();
+        let packaged = packages.join(UNIT);
+        // The administrator's own limits are no reason to write another.
+        std::fs::write(&packaged, SYSTEMD.replace("UMask=0077", "UMask=0027")).unwrap();
+        let environment = Environment::from_iter([("HOME", &home)]);
+        let plan_of = |program: &str| Plan {
+            enable: vec![vec!["true".into()]],
+            disable: Vec::new(),
+            forget: Vec::new(),
+            ..plan(Platform::Systemd, Path::new(program), &environment)
+                .unwrap()
+                .beside_packages(&[&empty, &packages])
+        };
+        let link = home.join(".config/systemd/user/default.target.wants/keyagent.service");
+        let enable = |unit: &Path| {
+            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(unit, &link).unwrap();
+        };
+
+        // Another program than the package's has a file of its own, which goes once the package's is installed.
+        let other = plan_of("/opt/keyagent");
+        install(&other).unwrap();
+        assert!(other.packaged.is_none() && other.file.exists());
+        enable(&other.file);
+        let plan = plan_of("/usr/bin/keyagent");
+        install(&plan).unwrap();
+        assert_eq!(plan.description(), packaged);
+        assert!(!plan.is_installed(), "nothing is left in systemd's way");
+
+        enable(&packaged);
+        assert!(plan.is_installed());
+        assert!(uninstall(&plan).unwrap());
+        assert!(!uninstall(&plan).unwrap());
+        assert!(packaged.exists());
+
+        // A unit that the user has masked stays masked.
+        std::os::unix::fs::symlink("/dev/null", &plan.file).unwrap();
+        install(&plan).unwrap();
+        assert!(!uninstall(&plan).unwrap());
+        assert!(plan.file.is_symlink());
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::memory::Memory;
 use super::reminders::{Bounds, Matter, Subject, milestone, subjects};
 use crate::desktop::{Button, Notification, Urgency};
-use crate::policy::{Freshness, days_since, freshness};
+use crate::policy::{Freshness, Limits, days_since, freshness};
 use crate::problem::{quoted, word};
 
 /// A notification holds so many lines; what is more is counted.
@@ -151,20 +151,38 @@ pub fn details(subjects: &[&Subject], now: Timestamp) -> Notification {
     notification
 }
 
-/// The one line for a shell's start: what matters most, from what the agent last knew. `None` when all is well.
-pub fn brief(memory: &Memory, now: Timestamp) -> Option<String> {
+/// For what no limit concerns.
+const NO_LIMITS: Limits = Limits {
+    max_age_days: 0,
+    warn_days: 0,
+};
+
+/// What matters most, for a shell's start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brief {
+    /// What is the matter, and how much more is.
+    pub words: String,
+    /// What helps against the first.
+    pub command: String,
+}
+
+/// From what the agent last knew. `None` when all is well.
+pub fn brief(memory: &Memory, now: Timestamp) -> Option<Brief> {
     // `subjects` asks per key by its profiles; the memory knows by its ID.
     let mut due = Vec::new();
     for key in &memory.facts.keys {
-        let Some(limits) = memory.limits.get(&key.access_key_id) else {
-            continue;
+        // A key that no file holds has none, and is spoken of for something else than its age.
+        let limits = match memory.limits.get(&key.access_key_id) {
+            Some(limits) => (*limits).into(),
+            None if key.current => continue,
+            None => NO_LIMITS,
         };
         let one = crate::agent::facts::Facts {
             keys: vec![key.clone()],
             ..Default::default()
         };
         let bounds = |_: &[String]| Bounds {
-            limits: (*limits).into(),
+            limits,
             unused_days: u32::MAX,
         };
         due.extend(subjects(&one, bounds, None, now));
@@ -183,10 +201,7 @@ pub fn brief(memory: &Memory, now: Timestamp) -> Option<String> {
         ..memory.facts.clone()
     };
     let no_bounds = |_: &[String]| Bounds {
-        limits: crate::policy::Limits {
-            max_age_days: 0,
-            warn_days: 0,
-        },
+        limits: NO_LIMITS,
         unused_days: 0,
     };
     due.extend(subjects(&others, no_bounds, None, now));
@@ -196,11 +211,10 @@ pub fn brief(memory: &Memory, now: Timestamp) -> Option<String> {
         0 => String::new(),
         number => format!(" (and {number} more: keyagent status)"),
     };
-    Some(format!(
-        "keyagent: {}: {}{more}",
-        line(first, now),
-        command(first)
-    ))
+    Some(Brief {
+        words: format!("keyagent: {}{more}", line(first, now)),
+        command: command(first),
+    })
 }
 
 fn age(subject: &Subject, now: Timestamp) -> u32 {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Facts, KeyFacts, LONGEST_CHECK, Origin, Use, is_of_iam};
 use super::reminders::{Shown, Subject, remember};
 use crate::access_key::AccessKeyId;
+use crate::desktop::Urgency;
 use crate::fs_atomic;
 use crate::policy::Limits;
 
@@ -49,6 +50,33 @@ pub struct Memory {
     pub failed_at: BTreeMap<AccessKeyId, Timestamp>,
     /// By subject, when it is next to be shown.
     pub next_reminders: BTreeMap<String, Timestamp>,
+    /// What is on the screen; `None` where there is nothing, or its server cannot be known again.
+    #[serde(default)]
+    pub on_screen: Option<OnScreen>,
+}
+
+/// The notifications whose buttons are to outlive this agent, should it die.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnScreen {
+    /// Who shows them, as [`crate::desktop::Desktop::server`] has it.
+    pub server: String,
+    /// The reminder's number, and the names of its subjects.
+    pub reminder: Option<(u32, BTreeSet<String>)>,
+    /// Rotations that can be taken back, by number.
+    pub undoable: BTreeMap<u32, Undoable>,
+}
+
+/// A rotation that can be taken back, and how it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undoable {
+    /// One profile of each key.
+    pub profiles: Vec<String>,
+    /// Of its notification.
+    pub title: String,
+    /// Of its notification.
+    pub body: String,
+    /// Of its notification.
+    pub urgency: Urgency,
 }
 
 /// [`Limits`] as they are kept.
@@ -170,6 +198,13 @@ impl Memory {
     pub fn was_shown(&mut self, subjects: &[&Subject], now: Timestamp) {
         for subject in subjects {
             self.shown.insert(subject.name.clone(), remember(subject, now));
+        }
+    }
+
+    /// These were on the screen when it went dark, and nobody has put them away: they are to be shown again.
+    pub fn was_lost(&mut self, subjects: &[Subject]) {
+        for subject in subjects {
+            self.shown.remove(&subject.name);
         }
     }
 

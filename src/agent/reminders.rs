@@ -234,7 +234,11 @@ fn is_a_second_key(key: &KeyFacts) -> bool {
 
 /// When a subject is next to be shown; at or before `now` means now, `None` means never again.
 pub fn next(subject: &Subject, circumstances: &Circumstances<'_>) -> Option<Timestamp> {
-    let shown = circumstances.shown.get(&subject.name);
+    // What was shown on a day to come was shown by a clock that was set back since.
+    let shown = circumstances
+        .shown
+        .get(&subject.name)
+        .filter(|shown| shown.at.duration_since(circumstances.now) < SignedDuration::from_secs(DAY));
     let owed = owed_at(subject, shown, circumstances)?;
     let mut at = owed;
     if let Some(shown) = shown {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
 
 use super::children::Program;
-use super::memory::Memory;
+use super::memory::{Memory, OnScreen, Undoable};
 use super::reminders::{Bounds, Circumstances, Subject, next, subjects};
 use super::schedule::Schedule;
 use super::supervisor::Supervisor;
@@ -31,6 +31,8 @@ use signals::Termination;
 const TICK: Duration = Duration::from_secs(150);
 /// A desktop without a notification server may get one; until then it is asked this often.
 const DESKTOP_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+/// A last check that lies further ahead than this was made by a clock that was set back since.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Superseded keys are retired once a day, and an unasked rotation that failed is tried as seldom as a person would.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -55,13 +57,16 @@ pub struct Agent<'a, D, C> {
     log: &'a mut dyn FnMut(&str),
     settings: AllSettings,
     settings_mistake: Option<String>,
+    metrics_mistake: Option<String>,
+    check_mistake: Option<String>,
     memory: Memory,
     schedule: Schedule,
     /// The reminder on the screen, and what it is about.
     reminder: Option<(u32, Vec<Subject>)>,
     /// Rotations on the screen that can be taken back, by profile.
-    undoable: BTreeMap<u32, Vec<String>>,
+    undoable: BTreeMap<u32, Undoable>,
     desktop_again: Option<Timestamp>,
+    tick: Duration,
     is_once: bool,
 }
 
@@ -81,18 +86,22 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         settings: AllSettings,
         log: &'a mut dyn FnMut(&str),
     ) -> Self {
+        let memory = Memory::load(&place.state_folder);
         Self {
-            memory: Memory::load(&place.state_folder),
+            check_mistake: memory.last_error.clone(),
+            memory,
             place,
             desktop,
             clock,
             log,
             settings,
             settings_mistake: None,
+            metrics_mistake: None,
             schedule: Schedule::default(),
             reminder: None,
             undoable: BTreeMap::new(),
             desktop_again: None,
+            tick: TICK,
             is_once: false,
         }
     }
@@ -135,6 +144,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         self.save();
         supervisor.ready("watching");
         (self.log)("the agent is running");
+        self.take_over().await;
         let mut routes = routes();
         let mut is_first = true;
         loop {
@@ -149,7 +159,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
                 continue;
             }
             let wake = tokio::select! {
-                () = tokio::time::sleep(TICK) => Wake::Tick,
+                () = tokio::time::sleep(self.pause()) => Wake::Tick,
                 Some(()) = changes.recv() => Wake::FilesChanged,
                 event = self.desktop.event() => Wake::Desktop(event),
                 () = termination.wait() => Wake::Terminated,
@@ -175,7 +185,50 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
     }
 
     fn is_check_due(&self) -> bool {
-        self.memory.next_check.is_none_or(|at| at <= self.clock.now())
+        let now = self.clock.now();
+        let was_set_back = self
+            .memory
+            .checked_at
+            .is_some_and(|at| at.duration_since(now) > AHEAD);
+        was_set_back || self.memory.next_check.is_none_or(|at| at <= now)
+    }
+
+    /// Until the next check, if that is before the clock is looked at anyway.
+    fn pause(&self) -> Duration {
+        let left = self
+            .memory
+            .next_check
+            .and_then(|at| Duration::try_from(at.duration_since(self.clock.now())).ok());
+        left.unwrap_or(self.tick)
+            .clamp(Duration::from_millis(1), self.tick)
+    }
+
+    /// What an agent before this one has left on the screen is put there anew, in its place: most servers send a click
+    /// to whom they were asked by, and he is dead.
+    async fn take_over(&mut self) {
+        let Some(on_screen) = self.memory.on_screen.clone() else {
+            return;
+        };
+        if !self.desktop.is_still_there(&on_screen.server).await {
+            return;
+        }
+        let now = self.clock.now();
+        if let Some((id, names)) = on_screen.reminder {
+            let all = self.subjects(now);
+            let left: Vec<&Subject> = all
+                .iter()
+                .filter(|subject| names.contains(&subject.name))
+                .collect();
+            self.reminder = Some((id, Vec::new()));
+            if left.is_empty() || !self.show(&left, &all, now).await {
+                self.reminder = None;
+            }
+        }
+        for (id, undoable) in on_screen.undoable {
+            self.show_undoable(undoable, Some(id)).await;
+        }
+        self.note_screen();
+        self.save();
     }
 
     async fn check(&mut self) {
@@ -191,12 +244,15 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         };
         let now = self.clock.now();
         let is_offline = facts.is_offline;
+        let mistake = facts.errors.first().cloned();
         // Once: a computer without a network says so at each attempt otherwise.
-        if let Some(error) = facts.errors.first()
-            && self.memory.last_error.as_ref() != Some(error)
+        if let Some(error) = mistake
+            .as_ref()
+            .filter(|new| Some(*new) != self.check_mistake.as_ref())
         {
             (self.log)(error);
         }
+        self.check_mistake = mistake;
         self.memory.learn(facts, now);
         self.memory.next_check = Some(self.schedule.next(is_offline, every, now));
         self.memory.limits = self
@@ -219,7 +275,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
             self.retire().await;
         }
         self.speak().await;
-        self.write_metrics();
+        self.tell_metrics().await;
     }
 
     /// A file that cannot be taken leaves the settings as they were, and is spoken of.
@@ -278,11 +334,10 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         let (mut to_show, _) = due(&self.memory.shown);
         to_show.retain(|subject| self.is_for_the_desktop(subject));
         for subject in &to_log {
-            (self.log)(&format!(
-                "{}: {}",
-                lines::line(subject, now),
-                lines::command(subject)
-            ));
+            let (line, command) = (lines::line(subject, now), lines::command(subject));
+            // A journal's entry is one line; what cron sends is read by a person.
+            let between = if self.is_once { "\n  " } else { ": " };
+            (self.log)(&format!("{line}{between}{command}"));
         }
         let mut is_new = !to_log.is_empty();
         self.memory.was_logged(&to_log, now);
@@ -331,6 +386,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
                 self.reminder = Some((id, together.into_iter().cloned().collect()));
                 self.desktop_again = None;
                 self.memory.was_shown(due, now);
+                self.note_screen();
                 true
             }
             Err(error) => {
@@ -341,6 +397,25 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
                 false
             }
         }
+    }
+
+    /// Keeps in the memory what is on the screen.
+    fn note_screen(&mut self) {
+        let reminder = self.reminder.as_ref().map(|(id, subjects)| {
+            let names = subjects.iter().map(|subject| subject.name.clone());
+            (*id, names.collect())
+        });
+        // Nobody stays to hear the buttons of a single check.
+        let is_empty = self.is_once || (reminder.is_none() && self.undoable.is_empty());
+        self.memory.on_screen = self
+            .desktop
+            .server()
+            .filter(|_| !is_empty)
+            .map(|server| OnScreen {
+                server,
+                reminder,
+                undoable: self.undoable.clone(),
+            });
     }
 
     fn save(&mut self) {
@@ -369,3 +444,6 @@ fn bounds(settings: &AllSettings, profiles: &[String]) -> Bounds {
 fn routes() -> Vec<u8> {
     std::fs::read("/proc/net/route").unwrap_or_default()
 }
+
+#[cfg(all(test, unix))]
+mod tests;

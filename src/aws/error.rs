@@ -139,7 +139,7 @@ fn kind(status: u16, code: &str, message: &str) -> ErrorKind {
 }
 
 /// The last reason in the chain: `dns error: …`, `invalid peer certificate: UnknownIssuer`.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut reason = error;
     let mut previous = None;
     while let Some(source) = reason.source() {

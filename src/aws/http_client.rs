@@ -8,7 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+#[cfg(feature = "otlp")]
+use aws_smithy_runtime_api::client::{http::HttpConnector as _, orchestrator::HttpRequest};
 use data_encoding::BASE64;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -70,6 +75,33 @@ impl Connections {
         clients.insert(bundle.map(Path::to_owned), client.clone());
         Ok(client)
     }
+
+    /// Posts what is no call of AWS's, over the same roots and proxies, and gives the status of the answer. Not bounded.
+    ///
+    /// # Errors
+    ///
+    /// Words: why there is no answer.
+    #[cfg(feature = "otlp")]
+    pub async fn post(
+        &self,
+        address: &str,
+        headers: impl Iterator<Item = (String, String)>,
+        body: Vec<u8>,
+    ) -> Result<u16, String> {
+        let roots = trust_store(self.bundle_of_environment.as_deref()).map_err(|error| error.to_string())?;
+        let connector = connector(roots, &HttpConnectorSettings::default(), None);
+        let mut request = HttpRequest::new(body.into());
+        let _ = request.set_method("POST");
+        request.set_uri(address).map_err(|error| error.to_string())?;
+        for (name, value) in headers {
+            // What is no header is left out, and does not panic.
+            let _ = request.headers_mut().try_insert(name, value);
+        }
+        match connector.call(request).await {
+            Ok(response) => Ok(response.status().as_u16()),
+            Err(error) => Err(super::error::innermost(&error)),
+        }
+    }
 }
 
 fn trust_store(bundle: Option<&Path>) -> Result<TrustStore, CaBundleError> {
@@ -109,24 +141,31 @@ fn http_client(trust_store: TrustStore) -> SharedHttpClient {
         let mut connectors = connectors.lock().unwrap_or_else(PoisonError::into_inner);
         connectors
             .entry(format!("{settings:?}"))
-            .or_insert_with(|| {
-                let context = TlsContext::builder()
-                    .with_trust_store(trust_store.clone())
-                    .build()
-                    .expect("a context is only put together here, nothing is parsed");
-                let mut builder = Connector::builder()
-                    .connector_settings(settings.clone())
-                    .proxy_config(ProxyConfig::from_env());
-                builder.set_sleep_impl(components.sleep_impl());
-                SharedHttpConnector::new(
-                    builder
-                        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                        .tls_context(context)
-                        .build(),
-                )
-            })
+            .or_insert_with(|| connector(trust_store.clone(), settings, Some(components)))
             .clone()
     })
+}
+
+/// Without the SDK's components, timeouts of the settings cannot be waited for.
+fn connector(
+    trust_store: TrustStore,
+    settings: &HttpConnectorSettings,
+    components: Option<&RuntimeComponents>,
+) -> SharedHttpConnector {
+    let context = TlsContext::builder()
+        .with_trust_store(trust_store)
+        .build()
+        .expect("a context is only put together here, nothing is parsed");
+    let mut builder = Connector::builder()
+        .connector_settings(settings.clone())
+        .proxy_config(ProxyConfig::from_env());
+    builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+    SharedHttpConnector::new(
+        builder
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(context)
+            .build(),
+    )
 }
 
 #[cfg(test)]

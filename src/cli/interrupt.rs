@@ -1,5 +1,5 @@
-//! Ctrl-C while keys change: says where things stand, and the command that goes on from there. A rotation may be ended
-//! anywhere, so nothing has to be tidied up first.
+//! Ctrl-C in what changes keys, from its first check on: says where things stand, and the command that goes on from
+//! there. A rotation may be ended anywhere, so nothing has to be tidied up first.
 
 use std::path::Path;
 use std::sync::Once;

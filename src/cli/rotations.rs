@@ -74,6 +74,7 @@ impl Workplace {
         let what = || format!("cannot {command}");
         let state_folder = settings::state_folder(environment)
             .map_err(|error| Problem::new(what(), error.to_string(), "export HOME"))?;
+        super::interrupt::answer(&state_folder);
         let fail = |error: Error| error.problem(what(), "default");
         let journal = Journal::open(&state_folder).map_err(|error| fail(error.into()))?;
         let store = secret_store::open(settings.defaults().secret_store, &state_folder, environment)
@@ -149,7 +150,6 @@ impl Workplace {
         settings: &Settings,
         work: impl AsyncFnOnce(&mut Performer<'_, '_, Client, SystemClock>) -> T,
     ) -> T {
-        super::interrupt::answer(&self.state_folder);
         let before = self.journal.rotations().to_vec();
         let mut tools = Tools {
             clock: &SystemClock,

@@ -5,6 +5,8 @@
 //! it is asked. Every call is bounded, since a mute bus, or a server that dies, would hang it for ever.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -28,16 +30,33 @@ const MOST_EVENTS: usize = 16;
 /// The desktop, connected to when the first notification is shown.
 #[derive(Debug)]
 pub struct Freedesktop {
-    connection: Option<Connection>,
+    bus: Option<Bus>,
     server: Option<Server>,
     clicks: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
+}
+
+/// The session bus, on which it is watched who serves notifications.
+#[derive(Debug)]
+struct Bus {
+    connection: Connection,
+    /// How often that has changed since.
+    changes: Arc<AtomicU64>,
+    watcher: AbortHandle,
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
 }
 
 #[derive(Debug)]
 struct Server {
     name: UniqueName<'static>,
     capabilities: BTreeSet<String>,
+    /// Of the bus, when it was found: after one more it may be another that serves.
+    changes: u64,
     listener: AbortHandle,
 }
 
@@ -51,7 +70,7 @@ impl Default for Freedesktop {
     fn default() -> Self {
         let (clicks, events) = mpsc::channel(MOST_EVENTS);
         Self {
-            connection: None,
+            bus: None,
             server: None,
             clicks,
             events,
@@ -60,27 +79,71 @@ impl Default for Freedesktop {
 }
 
 impl Freedesktop {
-    async fn connection(&mut self) -> Result<Connection, zbus::Error> {
-        if let Some(connection) = &self.connection {
-            return Ok(connection.clone());
+    async fn bus(&mut self) -> Result<&Bus, zbus::Error> {
+        if self.bus.is_none() {
+            let connection = zbus::connection::Builder::session()?.build().await?;
+            let changes = Arc::<AtomicU64>::default();
+            let owner = MatchRule::builder()
+                .msg_type(Type::Signal)
+                .sender(BUS)?
+                .interface(BUS)?
+                .member("NameOwnerChanged")?
+                .add_arg(NAME)?
+                .build();
+            let owners = MessageStream::for_match_rule(owner, &connection, Some(MOST_EVENTS)).await?;
+            let watching = watch(owners, changes.clone(), self.clicks.clone());
+            self.bus = Some(Bus {
+                connection,
+                changes,
+                watcher: tokio::spawn(watching).abort_handle(),
+            });
         }
-        let connection = zbus::connection::Builder::session()?.build().await?;
-        self.connection = Some(connection.clone());
-        Ok(connection)
+        Ok(self.bus.as_ref().expect("it was just set"))
     }
 
-    /// The server that owns the name now, listened to.
+    /// The server that owns the name now, listened to; it is started if need be.
     async fn server(&mut self) -> Result<(Connection, &Server), zbus::Error> {
-        let connection = self.connection().await?;
-        // The listener ends when its server leaves the bus.
+        let bus = self.bus().await?;
+        let connection = bus.connection.clone();
+        let changes = bus.changes.load(Ordering::SeqCst);
         if self
             .server
             .as_ref()
-            .is_none_or(|server| server.listener.is_finished())
+            .is_none_or(|server| server.changes != changes)
         {
-            self.server = Some(find(&connection, self.clicks.clone()).await?);
+            let (name, capabilities) = ask_who(&connection).await?;
+            match &mut self.server {
+                // It was only started by being asked. Listened to twice, each click would be two.
+                Some(server) if server.name == name => server.changes = changes,
+                Some(_) | None => {
+                    let listener = listen(&connection, name.clone(), self.clicks.clone()).await?;
+                    self.server = Some(Server {
+                        name,
+                        capabilities,
+                        changes,
+                        listener,
+                    });
+                }
+            }
         }
         Ok((connection, self.server.as_ref().expect("it was just set")))
+    }
+
+    /// Who serves now, without starting anybody.
+    async fn owner(&mut self) -> Result<String, zbus::Error> {
+        let connection = self.bus().await?.connection.clone();
+        // Asking for the owner starts no server, as asking the server itself may do.
+        let reply = connection
+            .call_method(
+                Some(BUS),
+                "/org/freedesktop/DBus",
+                Some(BUS),
+                "GetNameOwner",
+                &NAME,
+            )
+            .await?;
+        let owner: String = reply.body().deserialize()?;
+        Ok(identity(&connection, &owner))
     }
 
     async fn notify(&mut self, notification: &Notification, replaces: u32) -> Result<u32, zbus::Error> {
@@ -158,13 +221,13 @@ impl Desktop for Freedesktop {
                 // A connection that is broken once stays broken.
                 self.server = None;
                 if !matches!(error, zbus::Error::MethodError(..)) {
-                    self.connection = None;
+                    self.bus = None;
                 }
                 Err(Error::NoServer(error.to_string()))
             }
             Err(_elapsed) => {
                 self.server = None;
-                self.connection = None;
+                self.bus = None;
                 Err(Error::TimedOut)
             }
         }
@@ -176,10 +239,25 @@ impl Desktop for Freedesktop {
             None => std::future::pending().await,
         }
     }
+
+    fn server(&self) -> Option<String> {
+        let (bus, server) = (self.bus.as_ref()?, self.server.as_ref()?);
+        Some(identity(&bus.connection, &server.name))
+    }
+
+    async fn is_still_there(&mut self, server: &str) -> bool {
+        let owner = tokio::time::timeout(BOUND, self.owner()).await;
+        matches!(owner, Ok(Ok(owner)) if owner == server)
+    }
 }
 
-/// Asks who serves notifications, starting it if need be, and listens to it before anything is shown.
-async fn find(connection: &Connection, clicks: mpsc::Sender<Event>) -> Result<Server, zbus::Error> {
+/// A bus never gives a unique name twice, and has an identifier of its own.
+fn identity(connection: &Connection, name: &str) -> String {
+    format!("{} {name}", connection.server_guid())
+}
+
+/// Asks who serves notifications, starting it if need be, and what it can do.
+async fn ask_who(connection: &Connection) -> Result<(UniqueName<'static>, BTreeSet<String>), zbus::Error> {
     let reply = connection
         .call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &())
         .await?;
@@ -189,55 +267,61 @@ async fn find(connection: &Connection, clicks: mpsc::Sender<Event>) -> Result<Se
         .map(|name| name.to_owned())
         .ok_or_else(|| zbus::Error::Failure("an answer from nobody".into()))?;
     let capabilities: Vec<String> = reply.body().deserialize()?;
+    Ok((name, capabilities.into_iter().collect()))
+}
+
+/// Listens to a server from here on, before anything is shown, and passes its clicks on.
+async fn listen(
+    connection: &Connection,
+    server: UniqueName<'static>,
+    clicks: mpsc::Sender<Event>,
+) -> Result<AbortHandle, zbus::Error> {
     let signals = MatchRule::builder()
         .msg_type(Type::Signal)
-        .sender(name.clone())?
+        .sender(server.clone())?
         .path(PATH)?
         .interface(NAME)?
         .build();
-    let owner = MatchRule::builder()
-        .msg_type(Type::Signal)
-        .sender(BUS)?
-        .interface(BUS)?
-        .member("NameOwnerChanged")?
-        .add_arg(NAME)?
-        .build();
-    let signals = MessageStream::for_match_rule(signals, connection, Some(MOST_EVENTS)).await?;
-    let owner = MessageStream::for_match_rule(owner, connection, Some(MOST_EVENTS)).await?;
-    let listener = tokio::spawn(listen(name.clone(), signals, owner, clicks)).abort_handle();
-    Ok(Server {
-        name,
-        capabilities: capabilities.into_iter().collect(),
-        listener,
-    })
+    let mut signals = MessageStream::for_match_rule(signals, connection, Some(MOST_EVENTS)).await?;
+    let listening = async move {
+        while let Some(signal) = signals.next().await {
+            let event = signal.ok().and_then(|message| event_of(&message, &server));
+            if let Some(event) = event {
+                // A full queue is a flood, and no user's.
+                let _ = clicks.try_send(event);
+            }
+        }
+    };
+    Ok(tokio::spawn(listening).abort_handle())
 }
 
-/// Passes clicks on until the server leaves the bus.
-async fn listen(
-    server: UniqueName<'static>,
-    mut signals: MessageStream,
-    mut owner: MessageStream,
-    clicks: mpsc::Sender<Event>,
-) {
-    loop {
-        tokio::select! {
-            signal = signals.next() => match signal {
-                Some(Ok(message)) => {
-                    if let Some(event) = event_of(&message, &server) {
-                        // A full queue is a flood, and no user's.
-                        let _ = clicks.try_send(event);
-                    }
-                }
-                Some(Err(_)) => {}
-                None => return,
-            },
-            change = owner.next() => match change {
-                Some(Ok(message)) if message.header().sender().is_some_and(|sender| sender == BUS) => return,
-                Some(_) => {}
-                None => return,
-            },
+/// Tells when the server leaves the bus and when one comes, for as long as the bus is there.
+async fn watch(mut owners: MessageStream, changes: Arc<AtomicU64>, events: mpsc::Sender<Event>) {
+    while let Some(message) = owners.next().await {
+        let Some((before, now)) = message.ok().and_then(|message| owners_of(&message)) else {
+            continue;
+        };
+        changes.fetch_add(1, Ordering::SeqCst);
+        // Not as a click is: whoever is busy with a rotation hears of it afterwards.
+        if !before.is_empty() && events.send(Event::ServerLeft).await.is_err() {
+            return;
+        }
+        if !now.is_empty() && events.send(Event::ServerCame).await.is_err() {
+            return;
         }
     }
+    changes.fetch_add(1, Ordering::SeqCst);
+    // Nobody is left to hear it where this fails.
+    let _ = events.send(Event::ServerLeft).await;
+}
+
+/// Who owned the name before, and who does now, as the bus itself says.
+fn owners_of(message: &Message) -> Option<(String, String)> {
+    if message.header().sender()? != BUS {
+        return None;
+    }
+    let (_name, before, now): (String, String, String) = message.body().deserialize().ok()?;
+    Some((before, now))
 }
 
 /// A match rule keeps broadcasts of others away; a signal that is sent to us alone needs no rule, so its sender is

@@ -44,4 +44,12 @@ impl Desktop for Plain {
     async fn event(&mut self) -> Event {
         std::future::pending().await
     }
+
+    fn server(&self) -> Option<String> {
+        None
+    }
+
+    async fn is_still_there(&mut self, _server: &str) -> bool {
+        false
+    }
 }

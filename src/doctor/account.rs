@@ -87,11 +87,15 @@ fn clock(refusal: Option<&Error>, date: Option<Timestamp>, now: Timestamp) -> Ch
         format!("{} min", off / 60)
     };
     if is_refused || off > REFUSED_SECONDS {
-        let message = format!("this computer's clock is {shown} {side} AWS's, which refuses what it signs");
+        let message = format!(
+            "this computer's clock is {shown} {side} AWS's, which refuses calls that are signed by it, unless the \
+             program corrects that, as AWS's SDKs do"
+        );
         Check::new(Area::Account, "clock", Level::Problem, message).mended_by(SET)
     } else if off > WORRYING_SECONDS {
-        let message =
-            format!("this computer's clock is {shown} {side} AWS's; from 5 min on AWS refuses all calls");
+        let message = format!(
+            "this computer's clock is {shown} {side} AWS's; from 5 min on AWS refuses calls signed by it"
+        );
         Check::new(Area::Account, "clock", Level::Warning, message).mended_by(SET)
     } else {
         Check::new(

@@ -39,6 +39,39 @@ pub fn settings(environment: &Environment) -> Vec<Check> {
     checks
 }
 
+/// Whether the further files that a rotation is to update can be read. Nothing is said where the settings name none.
+pub fn further_files(environment: &Environment, home: Option<&Path>) -> Vec<Check> {
+    const NAME: &str = "also-update";
+    let named = AllSettings::further_files(environment, home);
+    let amiss = named.iter().filter_map(|further| {
+        let path = further.path.display();
+        let (level, why) = match std::fs::File::open(&further.path).and_then(|file| file.metadata()) {
+            Ok(metadata) if metadata.is_file() => return None,
+            Ok(_) => (Level::Problem, "which is no file".to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let why = "which is not there: a rotation passes over it";
+                (Level::Warning, why.to_owned())
+            }
+            Err(error) => (
+                Level::Problem,
+                format!("which cannot be read, and so nothing be rotated: {error}"),
+            ),
+        };
+        let (settings, line) = (further.settings.display(), further.line);
+        let message = format!("{settings}, line {line}: also_update names {path}, {why}");
+        Some(check(NAME, level, message).at_line(&further.settings, further.line))
+    });
+    let mut checks: Vec<Check> = amiss.collect();
+    if checks.is_empty() && !named.is_empty() {
+        checks.push(check(
+            NAME,
+            Level::Ok,
+            "the files that also_update names are there",
+        ));
+    }
+    checks
+}
+
 /// Whether anything was interrupted. A rotation that goes on now was not.
 pub fn rotations(state_folder: &Path) -> Vec<Check> {
     let rotations = match Journal::look(state_folder) {
@@ -210,7 +243,7 @@ pub fn agent(state_folder: &Path, environment: &Environment) -> Check {
     const INSTALL: &str = "keyagent agent install";
     let Some(holder) = agent::holder(state_folder) else {
         let is_installed = plan(Platform::current(), Path::new("keyagent"), environment)
-            .is_ok_and(|plan| plan.file.exists());
+            .is_ok_and(|plan| plan.is_installed());
         return if is_installed {
             check(NAME, Level::Problem, "the agent is installed, but does not run").mended_by(INSTALL)
         } else {

@@ -41,8 +41,8 @@ impl File {
 pub(super) struct Entry {
     pub(super) profile: Option<String>,
     pub(super) name: String,
-    value: String,
-    line: usize,
+    pub(super) value: String,
+    pub(super) line: usize,
 }
 
 /// A file without mistakes; a missing one is none.

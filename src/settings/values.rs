@@ -77,6 +77,31 @@ pub(super) fn command(value: &str) -> Result<String, String> {
     }
 }
 
+/// An address of http or https; without a path, where OTLP has metrics. It is shown and logged, so no password may be in it.
+pub(super) fn collector(value: &str) -> Result<String, String> {
+    if !cfg!(feature = "otlp") {
+        return Err("this keyagent was built without the feature otlp, which sends metrics".into());
+    }
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| value.strip_prefix(scheme));
+    let (host, path) = match rest {
+        Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
+        None => ("", ""),
+    };
+    if host.is_empty() || value.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(format!("`{value}` is no address such as http://localhost:4318"));
+    }
+    if host.contains('@') {
+        return Err("a password does not belong here; put it into OTEL_EXPORTER_OTLP_HEADERS".into());
+    }
+    Ok(if path.is_empty() {
+        format!("{}/v1/metrics", value.trim_end_matches('/'))
+    } else {
+        value.to_owned()
+    })
+}
+
 /// IAM is an account's, and its calls are limited by the account: not more often than once a minute.
 pub(super) fn check_every(value: &str) -> Result<Duration, String> {
     let every = duration(value)?;
@@ -171,6 +196,7 @@ pub(super) fn value_of(settings: &Settings, name: &str) -> Option<String> {
         "quiet_hours" => settings.quiet_hours?.to_string(),
         "check_every" => shown(settings.check_every),
         "metrics_textfile" => settings.metrics_textfile.as_ref()?.display().to_string(),
+        "metrics_otlp" => settings.metrics_otlp.clone()?,
         "metrics_key_ids" => yes_or_no(settings.metrics_key_ids),
         _ => return None,
     })
@@ -198,6 +224,7 @@ pub(super) fn stricten(settings: &mut Settings, system: &Settings, name: &str) {
         "verify_every" => settings.verify_every = system.verify_every,
         "quiet_hours" => settings.quiet_hours = system.quiet_hours,
         "metrics_textfile" => settings.metrics_textfile.clone_from(&system.metrics_textfile),
+        "metrics_otlp" => settings.metrics_otlp.clone_from(&system.metrics_otlp),
         "metrics_key_ids" => settings.metrics_key_ids = system.metrics_key_ids,
         _ => {}
     }
@@ -214,5 +241,39 @@ mod tests {
         }
         assert!(duration("5").is_err() && duration("h").is_err() && duration("99999999999999w").is_err());
         assert!(check_every("30s").is_err() && check_every("1m").is_ok());
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn a_collector_is_an_address_without_a_password() {
+        for (value, expected) in [
+            ("http://localhost:4318", "http://localhost:4318/v1/metrics"),
+            ("https://collect.example/", "https://collect.example/v1/metrics"),
+            (
+                "https://collect.example/otlp/metrics",
+                "https://collect.example/otlp/metrics",
+            ),
+        ] {
+            assert_eq!(collector(value).unwrap(), expected);
+        }
+        for wrong in [
+            "localhost:4318",
+            "http://",
+            "http://a b",
+            "https://ann:secret@collect.example",
+        ] {
+            let why = collector(wrong).unwrap_err();
+            assert!(!why.contains("secret@"), "{why}");
+        }
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    #[test]
+    fn a_collector_needs_the_feature() {
+        assert!(
+            collector("http://localhost:4318")
+                .unwrap_err()
+                .contains("feature otlp")
+        );
     }
 }

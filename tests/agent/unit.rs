@@ -53,6 +53,27 @@ fn systemd_has_nothing_to_say_about_the_unit_and_calls_it_safe() {
     );
 }
 
+/// A package manager that puts each version into a folder of its own, and a link to the present one on PATH.
+#[test]
+fn the_unit_starts_what_an_upgrade_leaves_in_place() {
+    let home = Home::new().with("XDG_RUNTIME_DIR", "/nonexistent");
+    home.write("bin/keep", "");
+    let link = home.join("bin/keyagent");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_keyagent"), &link).unwrap();
+    let path = format!("{}:/usr/bin:/bin", home.join("bin").display());
+    let output = home
+        .command(&link, &["agent", "install"])
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    Run::of(&output).fails_with("cannot start the agent", "is written", "agent run");
+    let unit = std::fs::read_to_string(home.join(UNIT)).unwrap();
+    assert!(
+        unit.contains(&format!("ExecStart={} agent run\n", link.display())),
+        "{unit}"
+    );
+}
+
 #[test]
 fn the_unit_starts_this_program_and_uninstalling_leaves_nothing() {
     let home = installed();

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "aws")]
 pub(crate) mod cloud;
+#[cfg(all(feature = "desktop", target_os = "linux"))]
+pub(crate) mod desktop;
 #[cfg(all(feature = "aws", feature = "checkpoints"))]
 pub(crate) mod parked;
 pub(crate) mod repository;
@@ -58,6 +60,11 @@ impl Run {
             );
         }
         run
+    }
+
+    /// Whether all of it fits a terminal.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.everything().lines().all(|line| line.chars().count() <= 80)
     }
 
     /// The JSON document on stdout.

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::super::children::{Changes, Failure};
+use super::super::memory::Undoable;
 use super::super::reminders::{Subject, tomorrow};
 use super::super::{lines, snooze};
 use super::{Agent, DAILY, tell};
@@ -18,6 +19,18 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
                     self.reminder = None;
                 }
                 self.undoable.remove(&id);
+                self.save_screen();
+            }
+            Event::ServerLeft => {
+                if let Some((_, subjects)) = self.reminder.take() {
+                    self.memory.was_lost(&subjects);
+                }
+                self.undoable.clear();
+                self.save_screen();
+            }
+            Event::ServerCame => {
+                self.desktop_again = None;
+                self.speak().await;
             }
             Event::Clicked { id, button } => {
                 let subjects = match &self.reminder {
@@ -25,7 +38,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
                     Some(_) | None => None,
                 };
                 match (button, subjects, self.undoable.get(&id).cloned()) {
-                    (Button::Undo, _, Some(profiles)) => self.undo(id, &profiles).await,
+                    (Button::Undo, _, Some(undoable)) => self.undo(id, &undoable.profiles).await,
                     (Button::RotateNow, Some(subjects), _) => self.rotate(&subjects).await,
                     (Button::Tomorrow, Some(subjects), _) => self.put_off(&subjects, button),
                     (Button::NextWeek, Some(subjects), _) => self.put_off(&subjects, button),
@@ -44,9 +57,16 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         }
     }
 
+    fn save_screen(&mut self) {
+        self.note_screen();
+        self.save();
+    }
+
     /// A click is a yes; MFA is asked for in a window.
     async fn rotate(&mut self, subjects: &[Subject]) {
         self.reminder = None;
+        // Before it begins: whoever is started again in the middle of it must not take the same click twice.
+        self.save_screen();
         let profiles: Vec<&str> = subjects
             .iter()
             .filter(|subject| lines::can_rotate(subject) && self.is_still_due(subject))
@@ -78,6 +98,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
 
     async fn undo(&mut self, id: u32, profiles: &[String]) {
         self.undoable.remove(&id);
+        self.save_screen();
         let names = profiles.join(", ");
         (self.log)(&format!("taking back at a click: {names}"));
         let progress = self
@@ -102,6 +123,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
 
     fn put_off(&mut self, subjects: &[Subject], button: Button) {
         self.reminder = None;
+        self.save_screen();
         let (now, zone) = (self.clock.now(), TimeZone::system());
         let until = if button == Button::NextWeek {
             now.checked_add(DAILY * 7).unwrap_or(now)
@@ -125,6 +147,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         // Most servers have closed the one that was clicked.
         if let Ok(id) = self.desktop.show(&notification, None).await {
             self.reminder = Some((id, subjects.into_iter().cloned().collect()));
+            self.save_screen();
         }
     }
 
@@ -149,10 +172,31 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
             .iter()
             .filter_map(|change| change.profiles.first().cloned())
             .collect();
-        if let Ok(id) = self.desktop.show(&notification, replaces).await
-            && !profiles.is_empty()
-        {
-            self.undoable.insert(id, profiles);
+        if profiles.is_empty() {
+            // A desktop that is gone by now has left it in the log.
+            let _ = self.desktop.show(&notification, replaces).await;
+            return;
+        }
+        let undoable = Undoable {
+            profiles,
+            title: notification.title,
+            body: notification.body,
+            urgency: notification.urgency,
+        };
+        self.show_undoable(undoable, replaces).await;
+        self.save();
+    }
+
+    pub(super) async fn show_undoable(&mut self, undoable: Undoable, replaces: Option<u32>) {
+        let notification = Notification {
+            title: undoable.title.clone(),
+            body: undoable.body.clone(),
+            buttons: vec![Button::Undo],
+            urgency: undoable.urgency,
+        };
+        if let Ok(id) = self.desktop.show(&notification, replaces).await {
+            self.undoable.insert(id, undoable);
+            self.note_screen();
         }
     }
 

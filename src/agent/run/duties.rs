@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, tz::TimeZone};
 
-use super::super::metrics;
-use super::super::reminders::{Subject, milestone};
+use super::super::metrics::Reading;
+use super::super::reminders::milestone;
 use super::{Agent, DAILY, bounds};
 use crate::access_key::AccessKeyId;
 use crate::clock::Clock;
@@ -41,7 +41,7 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
                     .idle_since(now)
                     .is_some_and(|since| now.duration_since(since) >= idle);
                 let failed = self.memory.failed_at.get(&key.access_key_id);
-                let may_try = failed.is_none_or(|at| now.duration_since(*at) >= DAILY);
+                let may_try = failed.is_none_or(|at| *at > now || now.duration_since(*at) >= DAILY);
                 let is_active = key.status == Some(AccessKeyStatus::Active) && !key.refused;
                 (wanted && is_due && is_idle && may_try && is_active && !is_quiet(self.settings.defaults()))
                     .then(|| (key.access_key_id.clone(), profile.clone()))
@@ -68,7 +68,8 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         if self.memory.facts.superseded == 0 {
             return;
         }
-        if retired.is_some_and(|at| now.duration_since(at) < DAILY) {
+        // A time that is yet to come is of a clock that was set back since.
+        if retired.is_some_and(|at| at <= now && now.duration_since(at) < DAILY) {
             return;
         }
         self.memory.retired_at = Some(now);
@@ -87,17 +88,33 @@ impl<D: Desktop, C: Clock> Agent<'_, D, C> {
         }
     }
 
-    pub(super) fn write_metrics(&mut self) {
-        let settings = self.settings.defaults();
-        let Some(path) = settings.metrics_textfile.clone() else {
-            return;
-        };
+    /// Writes and sends what is measured, as far as the settings want that.
+    pub(super) async fn tell_metrics(&mut self) {
+        let settings = self.settings.defaults().clone();
         let now = self.clock.now();
         let all = self.subjects(now);
-        let findings: Vec<&Subject> = all.iter().filter(|subject| subject.matter.is_due(now)).collect();
-        let text = metrics::text(&self.memory, &findings, settings.metrics_key_ids, now);
-        if let Err(error) = fs_atomic::write_public(&path, text.as_bytes()) {
-            (self.log)(&format!("no metrics: {error}"));
+        let findings = all.iter().filter(|subject| subject.matter.is_due(now)).count();
+        if let Some(path) = &settings.metrics_textfile {
+            let text = Reading::of(&self.memory, findings, settings.metrics_key_ids, now).text();
+            if let Err(error) = fs_atomic::write_public(path, text.as_bytes()) {
+                (self.log)(&format!("no metrics: {error}"));
+            }
+        }
+        if let Some(endpoint) = &settings.metrics_otlp {
+            let sent = self
+                .place
+                .program
+                .send_metrics(endpoint, findings, settings.metrics_key_ids)
+                .await;
+            let mistake = sent.err().map(|why| format!("no metrics to {endpoint}: {why}"));
+            // Once, as for AWS.
+            if let Some(mistake) = mistake
+                .as_ref()
+                .filter(|new| Some(*new) != self.metrics_mistake.as_ref())
+            {
+                (self.log)(mistake);
+            }
+            self.metrics_mistake = mistake;
         }
     }
 }

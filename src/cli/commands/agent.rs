@@ -1,6 +1,6 @@
 //! `keyagent agent`: the background agent, and what makes it start by itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -21,6 +21,8 @@ use crate::process::{self, Environment};
 use crate::settings;
 
 mod check;
+#[cfg(feature = "otlp")]
+mod send_metrics;
 mod status;
 
 /// Remind of keys in the background, and rotate at a click
@@ -60,6 +62,10 @@ enum Command {
     /// Ask AWS about everything, for the agent
     #[command(hide = true)]
     Check,
+    /// Send what is measured to a collector, for the agent
+    #[cfg(feature = "otlp")]
+    #[command(hide = true)]
+    SendMetrics(send_metrics::Args),
 }
 
 /// Runs the command.
@@ -75,6 +81,8 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         Command::Status { format } => status::run(*format, environment),
         Command::Snooze { profiles, duration } => put_off(profiles, *duration, environment),
         Command::Check => check::run(environment),
+        #[cfg(feature = "otlp")]
+        Command::SendMetrics(args) => send_metrics::run(args, environment),
     }
 }
 
@@ -84,13 +92,15 @@ fn state_folder(environment: &Environment) -> Result<PathBuf, Problem> {
 }
 
 fn program() -> Result<PathBuf, Problem> {
-    process::current_program().map_err(|error| {
-        Problem::new(
-            "cannot find keyagent itself",
-            error.to_string(),
-            "start it by its full path",
-        )
-    })
+    process::current_program().map_err(no_program)
+}
+
+fn no_program(error: std::io::Error) -> Problem {
+    Problem::new(
+        "cannot find keyagent itself",
+        error.to_string(),
+        "start it by its full path",
+    )
 }
 
 /// One agent a user: two would show everything twice.
@@ -129,7 +139,13 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
         environment: environment.clone(),
     };
     let runtime = runtime()?;
-    let mut log = |line: &str| ui::note(line);
+    let mut log = |line: &str| {
+        if once {
+            ui::note(&for_people(line));
+        } else {
+            ui::note(line);
+        }
+    };
     let agent = Agent::new(place, PlatformDesktop::default(), SystemClock, settings, &mut log);
     let result = runtime.block_on(async {
         if once {
@@ -151,14 +167,34 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
     }
 }
 
+/// At the width of a terminal; a command, which is indented, stays whole.
+fn for_people(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        if line.starts_with("  ") {
+            line.to_owned()
+        } else {
+            ui::wrapped_at(line, 80, 2)
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn plan(environment: &Environment) -> Result<Plan, Problem> {
-    install::plan(Platform::current(), &program()?, environment).map_err(|error| {
-        Problem::new(
-            "cannot find where the agent belongs",
-            error.to_string(),
-            "export HOME",
-        )
-    })
+    let plan_for = |program: &Path| {
+        install::plan(Platform::current(), program, environment).map_err(|error| {
+            Problem::new(
+                "cannot find where the agent belongs",
+                error.to_string(),
+                "export HOME",
+            )
+        })
+    };
+    let packaged = plan_for(&program()?)?.beside_packages(&install::PACKAGED_UNIT_FOLDERS);
+    if packaged.packaged.is_some() {
+        return Ok(packaged);
+    }
+    // Homebrew's real path has the version in it, which is gone at the next upgrade.
+    plan_for(&process::lasting_path_of_this_program(environment).map_err(no_program)?)
 }
 
 fn install(environment: &Environment) -> Result<u8, Problem> {
@@ -167,13 +203,16 @@ fn install(environment: &Environment) -> Result<u8, Problem> {
         Ok(()) => {
             ui::out(&format!(
                 "the agent runs, and starts at every login ({})\n",
-                plan.file.display()
+                plan.description().display()
             ));
             Ok(exit_code::OK)
         }
         Err(error @ install::Error::Command { .. }) => Err(Problem::new(
             "cannot start the agent",
-            format!("{} is written, but {error}", plan.file.display()),
+            match &plan.packaged {
+                Some(unit) => format!("{} is in its place, but {error}", unit.display()),
+                None => format!("{} is written, but {error}", plan.file.display()),
+            },
             "in a session of your own: keyagent agent install; without one: keyagent agent run",
         )),
         Err(error) => Err(Problem::new(

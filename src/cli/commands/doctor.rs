@@ -67,6 +67,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .or_else(|| environment.get_path("USERPROFILE"));
     checks.extend(strays::check(home, environment, today()));
     checks.extend(machine::settings(environment));
+    checks.extend(machine::further_files(environment, home));
     let (settings, _) = AllSettings::load_what_can_be(environment);
     let state_folder = settings::state_folder(environment).ok();
     if let Some(folder) = &state_folder {

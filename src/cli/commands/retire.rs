@@ -83,7 +83,10 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         .filter(|rotation| is_due(rotation, args, &workplace))
         .collect();
     if due.is_empty() {
-        ui::note(&nothing_to_do(&superseded, args, &workplace));
+        // A program has it from the document; the agent asks every day.
+        if args.format == Format::Text {
+            ui::note(&nothing_to_do(&superseded, args, &workplace));
+        }
         return Ok(report.finish(args.format));
     }
     needs_answer("retire", args.yes, args.dry_run, &command)?;

@@ -21,6 +21,10 @@ use crate::rotate::recover::is_concerned;
 use crate::settings::{self, AllSettings};
 use crate::status::{HeldKey, KeyReport, Memory, Report, offline, online, what_to_do};
 
+/// The columns of a terminal.
+#[cfg(feature = "desktop")]
+const WIDTH: usize = 80;
+
 /// Show every profile's key: its age, its last use, and what to do about it
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -121,9 +125,19 @@ fn brief(environment: &Environment) {
         return;
     };
     let memory = memory::Memory::load(&state_folder);
-    if let Some(line) = lines::brief(&memory, SystemClock.now()) {
-        ui::out(&format!("{line}\n"));
+    if let Some(brief) = lines::brief(&memory, SystemClock.now()) {
+        ui::out(&format!("{}\n", one_line(&brief.words, &brief.command)));
     }
+}
+
+/// One line, where a terminal has the room; a command stays whole, to be pasted.
+#[cfg(feature = "desktop")]
+fn one_line(words: &str, command: &str) -> String {
+    let line = format!("{words}: {command}");
+    if line.chars().count() <= WIDTH {
+        return line;
+    }
+    format!("{}\n  {command}", ui::wrapped_at(words, WIDTH, 2))
 }
 
 /// Asks AWS about the keys of these profiles, and keeps the answers for `--offline`.

@@ -9,6 +9,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::rotate::journal::Journal;
+use crate::rotate::run::holder_of;
+use crate::rotate::state::Rotation;
 use crate::settings;
 
 pub(super) fn run(environment: &Environment) -> Result<u8, Problem> {
@@ -40,7 +42,8 @@ fn facts(environment: &Environment) -> Result<Facts, Problem> {
     });
     let grace_days = |profile: &str| settings.profile(profile).grace_days;
     report.add_rotations(&rotations, grace_days, SystemClock.now());
-    let mut facts = Facts::of(&report, &rotations);
+    let goes_on = |rotation: &Rotation| holder_of(&state_folder, rotation).is_some();
+    let mut facts = Facts::of(&report, &rotations, goes_on);
     facts.open_files = open_files(environment);
     Ok(facts)
 }
