@@ -445,5 +445,6 @@ fn routes() -> Vec<u8> {
     std::fs::read("/proc/net/route").unwrap_or_default()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
