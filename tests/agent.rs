@@ -119,6 +119,15 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until what the agent would know after a restart holds these words.
+#[track_caller]
+fn remembers(home: &Home, words: &str) {
+    until("it is remembered", || {
+        let state = std::fs::read_to_string(home.join(".local/state/keyagent/agent.json"));
+        state.is_ok_and(|state| state.contains(words))
+    });
+}
+
 fn status(home: &Home) -> serde_json::Value {
     home.keyagent(&["agent", "status", "--format", "json"]).json()
 }
@@ -262,10 +271,7 @@ fn a_killed_agent_loses_no_reminder_and_repeats_none() {
     let (home, user) = home(&account, 80);
     let mut agent = Agent::start(&home);
     agent.says("dev: the key is 80 days old");
-    until("it is remembered", || {
-        let state = std::fs::read_to_string(home.join(".local/state/keyagent/agent.json"));
-        state.is_ok_and(|state| state.contains(&format!("age:{}", user.access_key_id)))
-    });
+    remembers(&home, &format!("age:{}", user.access_key_id));
     agent.signal("-KILL");
     agent.ends();
     let mut agent = Agent::start(&home);

@@ -1,7 +1,5 @@
 //! `keyagent doctor`: each fault is named with the command that mends it, and what is well is told as well.
 
-#[cfg(target_os = "linux")]
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -9,9 +7,10 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::cloud::Account;
-#[cfg(target_os = "linux")]
-use crate::support::desktop::{Server, Session, dunst};
 use crate::support::{Home, Run, section};
+
+#[cfg(target_os = "linux")]
+mod session;
 
 const JSON: &[&str] = &["doctor", "--format", "json"];
 
@@ -337,86 +336,6 @@ fn without_a_home_a_profile_or_valid_settings_the_picture_is_clear() {
     let output = home.command(program, JSON).env_remove("HOME").output().unwrap();
     let report = Run::of(&output).exits(1).json();
     says(&report, "profiles", "problem", "HOME is not set", "export HOME");
-}
-
-/// The keyring of the home on this bus; with a password it is made, if need be, and unlocked.
-#[cfg(target_os = "linux")]
-fn keyring(home: &Home, password: Option<&str>) -> Server {
-    let runtime = home.join("run");
-    std::fs::create_dir_all(&runtime).unwrap();
-    set_mode(&runtime, 0o700);
-    let unlock: &[&str] = if password.is_some() { &["--unlock"] } else { &[] };
-    let arguments = [&["--foreground", "--components=secrets"], unlock].concat();
-    let mut child = home
-        .command(Path::new("gnome-keyring-daemon"), &arguments)
-        .env("XDG_RUNTIME_DIR", &runtime)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("tests/run has installed gnome-keyring");
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(password.unwrap_or_default().as_bytes()).unwrap();
-    drop(stdin);
-    let server = Server::of(child);
-    let owned = [
-        "call",
-        "--session",
-        "--dest=org.freedesktop.DBus",
-        "--object-path=/org/freedesktop/DBus",
-        "--method=org.freedesktop.DBus.NameHasOwner",
-        "org.freedesktop.secrets",
-    ];
-    while !home.run(Path::new("gdbus"), &owned).stdout.contains("true") {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    server
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_real_notification_server_and_a_real_keyring_are_told() {
-    let session = Session::start();
-    let home = session.on(Home::new());
-    home.write(".config/keyagent/config", "[defaults]\n");
-    let report = home.keyagent(JSON).exits(1).json();
-    says(&report, "notifications", "warning", "log alone", "status --brief");
-    says(
-        &report,
-        "keyring",
-        "warning",
-        "in files of mode 600",
-        "secret_store = file",
-    );
-
-    let dunst = dunst(&home);
-    let open = keyring(&home, Some("open sesame"));
-    let report = home.keyagent(JSON).exits(1).json();
-    says(&report, "notifications", "ok", "dunst ", "");
-    says(
-        &report,
-        "notifications",
-        "ok",
-        "shows reminders, with buttons (",
-        "",
-    );
-    says(&report, "keyring", "ok", "keeps secrets, and gives them back", "");
-    let shown = home.run(Path::new("dunstctl"), &["count"]).exits(0).stdout;
-    assert!(
-        shown.contains("Currently displayed: 0"),
-        "asking shows nothing: {shown}"
-    );
-    let kept = home.run(
-        Path::new("secret-tool"),
-        &["search", "--all", "service", "keyagent"],
-    );
-    assert_eq!(kept.stdout, "", "the probe is taken away");
-
-    drop((dunst, open));
-    let _locked = keyring(&home, None);
-    let report = home.keyagent(JSON).exits(1).json();
-    says(&report, "notifications", "warning", "log alone", "status --brief");
-    says(&report, "keyring", "warning", "locked", "unlock the keyring");
 }
 
 #[test]

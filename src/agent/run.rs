@@ -1,6 +1,6 @@
 //! The loop: waits for the clock, the files and clicks, and does what they call for, one after the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
 
 use super::children::Program;
-use super::memory::{Memory, OnScreen, Undoable};
+use super::memory::{Memory, Undoable};
 use super::reminders::{Bounds, Circumstances, Subject, next, subjects};
 use super::schedule::Schedule;
 use super::supervisor::Supervisor;
@@ -20,6 +20,7 @@ use crate::settings::AllSettings;
 
 mod clicks;
 mod duties;
+mod screen;
 mod signals;
 mod tell;
 
@@ -29,8 +30,6 @@ use signals::Termination;
 /// late. The runtime's timer wheel wakes about three times for each such sleep (measured: 19 times in 6 minutes with
 /// one minute here), and an idle agent is to wake less than three times a minute, the watchdog's included.
 const TICK: Duration = Duration::from_secs(150);
-/// A desktop without a notification server may get one; until then it is asked this often.
-const DESKTOP_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 /// A last check that lies further ahead than this was made by a clock that was set back since.
 const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Superseded keys are retired once a day, and an unasked rotation that failed is tried as seldom as a person would.
@@ -203,34 +202,6 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
             .clamp(Duration::from_millis(1), self.tick)
     }
 
-    /// What an agent before this one has left on the screen is put there anew, in its place: most servers send a click
-    /// to whom they were asked by, and he is dead.
-    async fn take_over(&mut self) {
-        let Some(on_screen) = self.memory.on_screen.clone() else {
-            return;
-        };
-        if !self.desktop.is_still_there(&on_screen.server).await {
-            return;
-        }
-        let now = self.clock.now();
-        if let Some((id, names)) = on_screen.reminder {
-            let all = self.subjects(now);
-            let left: Vec<&Subject> = all
-                .iter()
-                .filter(|subject| names.contains(&subject.name))
-                .collect();
-            self.reminder = Some((id, Vec::new()));
-            if left.is_empty() || !self.show(&left, &all, now).await {
-                self.reminder = None;
-            }
-        }
-        for (id, undoable) in on_screen.undoable {
-            self.show_undoable(undoable, Some(id)).await;
-        }
-        self.note_screen();
-        self.save();
-    }
-
     async fn check(&mut self) {
         self.reload_settings();
         let every = self.settings.defaults().check_every;
@@ -360,64 +331,6 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         }
     }
 
-    /// One notification for all that is due and for what is still on the screen. Remembered only once it is shown: a
-    /// kill in between repeats it, and loses nothing.
-    async fn show(&mut self, due: &[&Subject], all: &[Subject], now: Timestamp) -> bool {
-        let open: BTreeSet<&str> = self
-            .reminder
-            .iter()
-            .flat_map(|(_, subjects)| subjects)
-            .map(|subject| subject.name.as_str())
-            .collect();
-        let is_due = |subject: &Subject| due.iter().any(|due| due.name == subject.name);
-        let together: Vec<&Subject> = all
-            .iter()
-            .filter(|subject| is_due(subject) || open.contains(subject.name.as_str()))
-            .collect();
-        let mut notification = lines::notification(&together, now);
-        if self.is_once {
-            // Nobody will be there to hear a click.
-            notification = lines::details(&together, now);
-            notification.buttons.clear();
-        }
-        let replaces = self.reminder.as_ref().map(|(id, _)| *id);
-        match self.desktop.show(&notification, replaces).await {
-            Ok(id) => {
-                self.reminder = Some((id, together.into_iter().cloned().collect()));
-                self.desktop_again = None;
-                self.memory.was_shown(due, now);
-                self.note_screen();
-                true
-            }
-            Err(error) => {
-                if self.desktop_again.is_none() {
-                    (self.log)(&format!("reminders go to this log alone: {error}"));
-                }
-                self.desktop_again = now.checked_add(DESKTOP_AGAIN).ok();
-                false
-            }
-        }
-    }
-
-    /// Keeps in the memory what is on the screen.
-    fn note_screen(&mut self) {
-        let reminder = self.reminder.as_ref().map(|(id, subjects)| {
-            let names = subjects.iter().map(|subject| subject.name.clone());
-            (*id, names.collect())
-        });
-        // Nobody stays to hear the buttons of a single check.
-        let is_empty = self.is_once || (reminder.is_none() && self.undoable.is_empty());
-        self.memory.on_screen = self
-            .desktop
-            .server()
-            .filter(|_| !is_empty)
-            .map(|server| OnScreen {
-                server,
-                reminder,
-                undoable: self.undoable.clone(),
-            });
-    }
-
     fn save(&mut self) {
         if let Err(error) = self.memory.save(&self.place.state_folder) {
             (self.log)(&format!("what was shown may be shown again: {error}"));
@@ -446,4 +359,5 @@ fn routes() -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;

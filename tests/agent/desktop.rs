@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Agent, home, status, until};
+use super::{Agent, home, remembers, status, until};
 use crate::support::cloud::{Account, User};
 use crate::support::desktop::{Server, Session, dunst, serve};
 use crate::support::{Home, Run, section};
@@ -211,10 +211,7 @@ fn the_buttons_of_an_agent_that_was_killed_are_heard_once_by_the_next() {
     let mut killed = Agent::start(&desktop.home);
     killed.says("dev: the key is 80 days old");
     desktop.shows_one();
-    until("it is remembered", || {
-        let state = std::fs::read_to_string(desktop.home.join(".local/state/keyagent/agent.json"));
-        state.is_ok_and(|state| state.contains("\"reminder\":["))
-    });
+    remembers(&desktop.home, "\"reminder\":[");
     killed.signal("-KILL");
     killed.ends();
     let mut agent = Agent::start(&desktop.home);
@@ -233,10 +230,7 @@ fn the_buttons_of_an_agent_that_was_killed_are_heard_once_by_the_next() {
         agent.heard
     );
     // The result has a button of its own, which outlives its agent, too.
-    until("it is remembered", || {
-        let state = std::fs::read_to_string(desktop.home.join(".local/state/keyagent/agent.json"));
-        state.is_ok_and(|state| state.contains("\"title\":\"AWS key replaced\""))
-    });
+    remembers(&desktop.home, "\"title\":\"AWS key replaced\"");
     agent.signal("-KILL");
     agent.ends();
     let mut agent = Agent::start(&desktop.home);
