@@ -355,11 +355,16 @@ mod tests {
         assert!(uninstall(&plan).unwrap());
         assert!(!uninstall(&plan).unwrap());
         assert!(!plan.file.exists());
+        // As systemctl says it when it could enable a unit, and not start it.
+        let says = "echo 'Created symlink a → b.' >&2; echo 'Job for keyagent.service failed' >&2; false";
         let failing = Plan {
-            enable: vec![vec!["false".into()]],
+            enable: vec![["sh", "-c", says].map(str::to_owned).to_vec()],
             ..plan
         };
-        assert!(matches!(install(&failing), Err(Error::Command { .. })));
+        match install(&failing) {
+            Err(Error::Command { why, .. }) => assert_eq!(why, "Job for keyagent.service failed"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[cfg(unix)]

@@ -445,5 +445,5 @@ fn routes() -> Vec<u8> {
     std::fs::read("/proc/net/route").unwrap_or_default()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

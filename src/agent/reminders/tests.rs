@@ -255,3 +255,19 @@ fn facts_become_subjects() {
     };
     assert_eq!(names(&[gone], None, day(99)), ["gone"]);
 }
+
+#[test]
+fn what_was_shown_on_a_day_to_come_silences_nothing() {
+    let mut world = World::new();
+    let overdue = age();
+    world
+        .shown
+        .insert(overdue.name.clone(), remember(&overdue, day(130)));
+    assert_eq!(world.next(&overdue, day(100)), Some(day(100)));
+    // Some hours ahead is the same day, seen by a clock that was set.
+    world
+        .shown
+        .insert(overdue.name.clone(), remember(&overdue, day(100)));
+    let before = day(100).saturating_sub(SignedDuration::from_hours(3)).unwrap();
+    assert!(world.next(&overdue, before).is_some_and(|at| at > day(100)));
+}

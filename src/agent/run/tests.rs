@@ -1,5 +1,8 @@
 //! The loop against a clock that jumps, a network that comes and goes, and a desktop that does.
 
+// Programs are scripts here.
+#![cfg(unix)]
+
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,6 +12,9 @@ use super::*;
 use crate::access_key::AccessKeyId;
 use crate::desktop::{Error, Notification};
 use crate::iam::AccessKeyStatus;
+
+/// The body of a notification, and the one that it replaces.
+type Shown = (String, Option<u32>);
 
 /// Far beyond what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +46,7 @@ impl Clock for Hands {
 
 /// A screen that keeps what it was given.
 struct Screen {
-    shown: Arc<Mutex<Vec<(String, Option<u32>)>>>,
+    shown: Arc<Mutex<Vec<Shown>>>,
     last: AtomicU32,
     events: mpsc::Receiver<Event>,
 }
@@ -74,7 +80,7 @@ impl Desktop for Screen {
 struct World {
     folder: tempfile::TempDir,
     hands: Hands,
-    shown: Arc<Mutex<Vec<(String, Option<u32>)>>>,
+    shown: Arc<Mutex<Vec<Shown>>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
