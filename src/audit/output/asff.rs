@@ -106,7 +106,7 @@ impl<W: Write> Asff<W> {
 
 fn resource(object: &mut Object<'_>, finding: &Finding<'_>, account_id: &str, region: &str) {
     let is_key = is_about_a_key(finding);
-    object.text("Type", if is_key { "AwsIamAccessKey" } else { "AwsIamUser" });
+    object.word("Type", if is_key { "AwsIamAccessKey" } else { "AwsIamUser" });
     match &finding.access_key_id {
         Some(id) => object.texts("Id", ["AWS::IAM::AccessKey:", id.as_str(), ""]),
         None => object.text("Id", &finding.user_arn),
@@ -120,7 +120,7 @@ fn resource(object: &mut Object<'_>, finding: &Finding<'_>, account_id: &str, re
         object.object("AwsIamAccessKey", |object| {
             object.text("AccountId", account_id);
             object.text("PrincipalName", &finding.user_name);
-            object.text("Status", "Active");
+            object.word("Status", "Active");
             if finding.key_created.is_some() {
                 object.time("CreatedAt", finding.key_created);
             }
@@ -178,17 +178,17 @@ impl<W: Write> Output for Asff<W> {
             object.text("Id", id);
             object.texts("ProductArn", ["arn:", partition(finding), &self.product]);
             object.texts("GeneratorId", ["keyagent/", rule, ""]);
-            object.object("Severity", |object| object.text("Label", severity));
+            object.object("Severity", |object| object.word("Label", severity));
             object.texts("Title", [rule, ": ", &finding.user_name]);
             object.text("Description", &finding.why);
             object.list_of_one("Resources", |object| {
                 resource(object, finding, &self.account_id, &self.region);
             });
             object.object("Compliance", |object| {
-                object.text("Status", status);
+                object.word("Status", status);
                 object.list("RelatedRequirements", &finding.controls);
             });
-            object.object("Workflow", |object| object.text("Status", workflow));
+            object.object("Workflow", |object| object.word("Status", workflow));
         });
         self.pushed()
     }

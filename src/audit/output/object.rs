@@ -47,6 +47,14 @@ impl Object<'_> {
         push_text(self.name(name), value);
     }
 
+    /// One of the program's own words, which hold nothing to escape.
+    pub(super) fn word(&mut self, name: &str, value: &'static str) {
+        let text = self.name(name);
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    }
+
     /// A text, or `null`.
     pub(super) fn text_or_null(&mut self, name: &str, value: Option<&str>) {
         match value {
@@ -126,7 +134,7 @@ impl Object<'_> {
 
 /// Adds the members of a finding, as [`crate::audit::Document`] reads them back.
 pub(super) fn finding(object: &mut Object<'_>, finding: &Finding<'_>) {
-    object.text("rule", finding.rule.name());
+    object.word("rule", finding.rule.name());
     object.list("controls", &finding.controls);
     object.text("user_name", &finding.user_name);
     object.text("user_arn", &finding.user_arn);
@@ -136,10 +144,10 @@ pub(super) fn finding(object: &mut Object<'_>, finding: &Finding<'_>) {
         finding.access_key_id.as_ref().map(|id| id.as_str()),
     );
     object.time("key_created", finding.key_created);
-    object.text("result", finding.result.name());
+    object.word("result", finding.result.name());
     object.text("why", &finding.why);
     object.number("days", finding.days);
-    object.text("severity", finding.severity.name());
+    object.word("severity", finding.severity.name());
     object.value_or_null("exempt", finding.exempt.as_ref());
 }
 

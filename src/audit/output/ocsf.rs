@@ -12,6 +12,7 @@ use super::{Head, Output, Tail};
 use crate::audit::{Finding, Outcome, Severity};
 
 const VERSION: &str = "1.3.0";
+const TYPES: &str = r#""types":["Software and Configuration Checks/Industry and Regulatory Standards"]"#;
 
 /// Writes lines.
 pub struct Ocsf<W> {
@@ -56,30 +57,27 @@ impl<W: Write> Ocsf<W> {
         Object::push(&mut self.line, |object| {
             object.members(&self.same);
             object.number("severity_id", Some(severity_id));
-            object.text("severity", severity);
+            object.word("severity", severity);
             object.number("status_id", Some(status_id));
-            object.text("status", status);
+            object.word("status", status);
             object.text("message", &finding.why);
             object.object("finding_info", |object| {
                 object.text("uid", self.identities.of(finding));
                 object.texts("title", [rule, ": ", &finding.user_name]);
                 object.text("desc", &finding.why);
-                object.list(
-                    "types",
-                    &["Software and Configuration Checks/Industry and Regulatory Standards"],
-                );
+                object.members(TYPES);
             });
             object.object("compliance", |object| {
                 object.list("standards", &[&self.standard]);
                 object.list("requirements", &finding.controls);
                 object.text_or_null("control", finding.controls.first().map(AsRef::as_ref));
                 object.number("status_id", Some(compliance_id));
-                object.text("status", compliance);
+                object.word("status", compliance);
                 object.text("status_detail", &finding.why);
             });
             object.list_of_one("resources", |object| resource(object, finding));
             object.object("unmapped", |object| {
-                object.text("rule", rule);
+                object.word("rule", rule);
                 object.number("days", finding.days);
                 object.time("key_created", finding.key_created);
                 object.value_or_null("exempt", finding.exempt.as_ref());
@@ -89,7 +87,7 @@ impl<W: Write> Ocsf<W> {
 }
 
 fn resource(object: &mut Object<'_>, finding: &Finding<'_>) {
-    object.text(
+    object.word(
         "type",
         if is_about_a_key(finding) {
             "AwsIamAccessKey"
