@@ -25,6 +25,7 @@ pub mod live;
 pub mod output;
 pub mod results;
 pub mod rules;
+mod text;
 pub mod user;
 
 pub use benchmark::Benchmark;

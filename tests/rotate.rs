@@ -17,6 +17,7 @@ mod keyring;
 #[cfg(feature = "checkpoints")]
 mod kill;
 mod mfa;
+mod policy;
 mod retire;
 mod terminal;
 mod undo;

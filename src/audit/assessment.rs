@@ -76,6 +76,11 @@ impl Ages {
         }
     }
 
+    /// Whether all keys of a span are older than so many days.
+    pub fn is_over(index: usize, max_age_days: u32) -> bool {
+        index > 0 && Self::BOUNDS[index - 1] >= max_age_days
+    }
+
     fn count(&mut self, days: u32) {
         let index = Self::BOUNDS.iter().take_while(|bound| days > **bound).count();
         self.0[index] += 1;

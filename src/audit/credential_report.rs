@@ -27,6 +27,9 @@ const COLUMNS: [&str; 12] = [
     "access_key_2_last_used_date",
 ];
 
+/// How a report begins in base64: `user,arn,`.
+const ENCODED: &[u8] = b"dXNlcixhcm4s";
+
 /// A report that cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -42,6 +45,9 @@ pub enum ReportError {
     /// Text in 16-bit units, or no text.
     #[error("it is no CSV in UTF-8")]
     NotText,
+    /// What AWS gives has not been decoded.
+    #[error("it is still in base64, as AWS's API gives it")]
+    Base64,
     /// Another separator, as spreadsheet programs of some countries write it.
     #[error("its columns are separated by `{0}`, not by a comma")]
     Separator(char),
@@ -111,7 +117,7 @@ impl<R: Read> CredentialReport<R> {
     ///
     /// When this is no credential report.
     pub fn open(source: R) -> Result<Self, ReportError> {
-        let mut source = BufReader::with_capacity(1 << 18, source);
+        let mut source = BufReader::new(source);
         let start = source.fill_buf()?;
         match start {
             [] => return Err(ReportError::Empty),
@@ -119,12 +125,18 @@ impl<R: Read> CredentialReport<R> {
             [b'P', b'K', 3, 4, ..] | [0xd0, 0xcf, 0x11, 0xe0, ..] => return Err(ReportError::Workbook),
             _ => {}
         }
-        if start.iter().take(1000).any(|byte| *byte == 0) {
+        let start = &start[..start.len().min(1000)];
+        if start.contains(&0) {
             return Err(ReportError::NotText);
+        }
+        if start.windows(ENCODED.len()).any(|bytes| bytes == ENCODED) {
+            return Err(ReportError::Base64);
         }
         let mut csv = csv::ReaderBuilder::new()
             .flexible(true)
             .has_headers(false)
+            // Larger than what it reads from, which then hands the file through without a copy.
+            .buffer_capacity(1 << 18)
             .from_reader(source);
         let mut header = csv::ByteRecord::new();
         let is_there = csv
@@ -282,10 +294,8 @@ impl<'a> Fields<'a> {
 
     fn moment(&mut self, column: usize) -> Moment {
         let value = self.bytes(column);
-        if ["N/A", "no_information", "not_supported"]
-            .iter()
-            .any(|none| value.eq_ignore_ascii_case(none.as_bytes()))
-        {
+        let is_none = |none: &&str| value.eq_ignore_ascii_case(none.as_bytes());
+        if ["N/A", "no_information", "not_supported"].iter().any(is_none) {
             return Moment::Never;
         }
         match timestamp(value) {
@@ -338,8 +348,14 @@ fn plain_timestamp(text: &[u8]) -> Option<Timestamp> {
     };
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    // Days after the 28th are left to jiff, which knows the months.
-    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=longest).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // Days since 1970-01-01; years are taken to begin in March (Hinnant, "chrono-compatible low-level date algorithms").

@@ -14,8 +14,10 @@ mod identity;
 mod json;
 mod junit;
 mod ndjson;
+mod object;
 mod ocsf;
 mod separated;
+pub mod worst;
 
 pub use asff::{Asff, Previous};
 pub use html::Html;
@@ -95,10 +97,4 @@ pub fn visible(text: &str) -> String {
             }
         })
         .collect()
-}
-
-/// A bar that is full at the limit.
-pub fn bar(days: u32, limit: u32, cells: usize) -> String {
-    let full = (cells as u64 * u64::from(days) / u64::from(limit.max(1))).min(cells as u64) as usize;
-    format!("{}{}", "█".repeat(full), "░".repeat(cells - full))
 }

@@ -137,7 +137,8 @@ impl Judge {
             match self.exemptions.ruling(verdict.rule, user.name, id, self.as_of) {
                 Some(Ruling::Holds(holds)) => exempt = Some(holds),
                 Some(Ruling::Ended(ended)) => {
-                    why.push_str(&format!("; {}'s exemption ended on {}", ended.owner, ended.until));
+                    let ended = format!("; {}'s exemption ended on {}", ended.owner, ended.until);
+                    why.to_mut().push_str(&ended);
                 }
                 None => {}
             }
@@ -154,7 +155,7 @@ impl Judge {
                 Moment::NotBefore(_) | Moment::Never | Moment::Unknown => None,
             }),
             result: verdict.outcome,
-            why: Cow::Owned(why),
+            why,
             days: verdict.days,
             severity: match verdict.outcome {
                 Outcome::Pass => Severity::Informational,

@@ -125,8 +125,8 @@ impl Signer<'_> {
         self.user_name.is_some()
     }
 
-    /// What signs. `first` is a call that is refused where MFA is demanded; it is made only the first time, and not at
-    /// all where a role is assumed, for that call comes first.
+    /// What signs. `first` is a call that is refused where MFA is demanded; it is made as long as the bare key signs, and
+    /// not at all where a role is assumed, for that call comes first.
     ///
     /// # Errors
     ///
@@ -135,7 +135,9 @@ impl Signer<'_> {
         &mut self,
         first: impl AsyncFn(&Client) -> Result<(), iam::Error>,
     ) -> Result<&Authority<Client>, Problem> {
-        if self.authority.is_none() {
+        let is_settled =
+            |authority: &Authority<Client>| authority.mfa_serial.is_some() || !self.roles.is_empty();
+        if !self.authority.as_ref().is_some_and(is_settled) {
             let opened = self.open(first).await;
             self.authority = Some(opened.map_err(|error| self.problem(&error))?);
         }

@@ -45,6 +45,12 @@ pub fn results(may_hold_styles: bool) -> Box<dyn Write> {
     Box::new(io::BufWriter::with_capacity(1 << 17, until_closed))
 }
 
+/// How wide results may be: the terminal's columns, and 80 where there is none.
+#[cfg(feature = "aws")]
+pub fn width() -> usize {
+    terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| usize::from(width.0).max(40))
+}
+
 #[cfg(feature = "aws")]
 struct UntilClosed {
     out: Box<dyn Write>,

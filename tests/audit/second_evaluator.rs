@@ -17,8 +17,9 @@ pub(crate) const HEADER: &str = "user,arn,user_creation_time,password_enabled,pa
 pub(crate) struct Row {
     pub(crate) user: String,
     pub(crate) arn: String,
-    password: [String; 3],
-    keys: [[String; 3]; 2],
+    pub(crate) password: [String; 3],
+    /// Active, made, last used.
+    pub(crate) keys: [[String; 3]; 2],
 }
 
 impl Row {

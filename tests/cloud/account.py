@@ -335,9 +335,11 @@ def control(name, body):
         )
     elif name == "password":
         user = iam.get_user(body["user"])
-        user.password, user.password_made = "made by a test", utc_now() - datetime.timedelta(days=body["made"])
+        # AWS's times have whole seconds, and Prowler reads no others.
+        now = utc_now().replace(microsecond=0)
+        user.password, user.password_made = "made by a test", now - datetime.timedelta(days=body["made"])
         if "used" in body:
-            user.password_last_used = utc_now() - datetime.timedelta(days=body["used"])
+            user.password_last_used = now - datetime.timedelta(days=body["used"])
     elif name == "role":
         return {"arn": organization.make_role(body.get("account", ACCOUNT_ID), ACCOUNT_ID, body)}
     elif name == "usersin":

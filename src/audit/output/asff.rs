@@ -8,11 +8,12 @@
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::identity::{Identities, is_about_a_key, partition};
+use super::object::Object;
 use super::{Head, Output, Tail};
-use crate::audit::{Benchmark, Finding, Outcome, Rule};
+use crate::audit::{Benchmark, Finding, Outcome, Rule, Severity};
 
 mod previous;
 
@@ -28,7 +29,13 @@ pub struct Asff<W> {
     account_id: String,
     as_of: Timestamp,
     benchmark: Benchmark,
-    batch: Vec<Value>,
+    /// Members that every finding has alike.
+    same: String,
+    /// What a product's ARN ends in.
+    product: String,
+    /// Findings as JSON, so many.
+    batch: String,
+    in_batch: usize,
     identities: Identities,
     previous: Option<Previous>,
     made: Made,
@@ -43,16 +50,19 @@ impl<W: Write> Asff<W> {
             account_id: String::new(),
             as_of: Timestamp::UNIX_EPOCH,
             benchmark: Benchmark::default(),
-            batch: Vec::new(),
+            same: String::new(),
+            product: String::new(),
+            batch: String::new(),
+            in_batch: 0,
             identities: Identities::default(),
             previous,
             made: Made::default(),
         }
     }
 
-    fn push(&mut self, finding: Value) -> io::Result<()> {
-        self.batch.push(finding);
-        if self.batch.len() == BATCH {
+    fn pushed(&mut self) -> io::Result<()> {
+        self.in_batch += 1;
+        if self.in_batch == BATCH {
             self.write_batch()?;
         }
         Ok(())
@@ -76,18 +86,49 @@ impl<W: Write> Asff<W> {
             }
             finding["RecordState"] = json!("ARCHIVED");
             finding["UpdatedAt"] = json!(self.as_of);
-            self.push(finding)
+            self.batch.push(if self.in_batch == 0 { '[' } else { ',' });
+            self.batch.push_str(&finding.to_string());
+            self.pushed()
         })
     }
 
     fn write_batch(&mut self) -> io::Result<()> {
-        if self.batch.is_empty() {
+        if self.in_batch == 0 {
             return Ok(());
         }
-        serde_json::to_writer(&mut self.out, &self.batch)?;
+        self.batch.push_str("]\n");
+        self.out.write_all(self.batch.as_bytes())?;
         self.batch.clear();
-        self.out.write_all(b"\n")
+        self.in_batch = 0;
+        Ok(())
     }
+}
+
+fn resource(object: &mut Object<'_>, finding: &Finding<'_>, account_id: &str, region: &str) {
+    let is_key = is_about_a_key(finding);
+    object.text("Type", if is_key { "AwsIamAccessKey" } else { "AwsIamUser" });
+    match &finding.access_key_id {
+        Some(id) => object.texts("Id", ["AWS::IAM::AccessKey:", id.as_str(), ""]),
+        None => object.text("Id", &finding.user_arn),
+    }
+    object.text("Partition", partition(finding));
+    object.text("Region", region);
+    if !is_key {
+        return;
+    }
+    object.object("Details", |object| {
+        object.object("AwsIamAccessKey", |object| {
+            object.text("AccountId", account_id);
+            object.text("PrincipalName", &finding.user_name);
+            object.text("Status", "Active");
+            if finding.key_created.is_some() {
+                object.time("CreatedAt", finding.key_created);
+            }
+            if let Some(id) = &finding.access_key_id {
+                object.text("AccessKeyId", id.as_str());
+            }
+        });
+    });
 }
 
 impl<W: Write> Output for Asff<W> {
@@ -95,63 +136,61 @@ impl<W: Write> Output for Asff<W> {
         self.account_id = head.account_id.unwrap_or("000000000000").to_owned();
         self.as_of = head.as_of;
         self.benchmark = head.benchmark;
+        let (account, region) = (&self.account_id, &self.region);
+        self.product = format!(":securityhub:{region}:{account}:product/{account}/default");
+        self.same.clear();
+        Object::push_members(&mut self.same, |object| {
+            object.text("SchemaVersion", "2018-10-08");
+            object.text("ProductName", "keyagent");
+            object.text("AwsAccountId", account);
+            object.list(
+                "Types",
+                &["Software and Configuration Checks/Industry and Regulatory Standards"],
+            );
+            object.time("CreatedAt", Some(head.as_of));
+            object.time("UpdatedAt", Some(head.as_of));
+            object.text("RecordState", "ACTIVE");
+        });
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        let partition = partition(finding);
         let id = self.identities.of(finding);
         if self.previous.is_some() {
-            self.made.add(&id);
+            self.made.add(id);
         }
-        let (account, region, rule) = (&self.account_id, &self.region, finding.rule.name());
+        let rule = finding.rule.name();
         let (status, workflow) = match (finding.result, &finding.exempt) {
             (Outcome::Pass, _) => ("PASSED", "RESOLVED"),
             (Outcome::Unknown, _) => ("NOT_AVAILABLE", "NEW"),
             (Outcome::Fail, Some(_)) => ("FAILED", "SUPPRESSED"),
             (Outcome::Fail, None) => ("FAILED", "NEW"),
         };
-        let is_key = is_about_a_key(finding);
-        let mut resource = json!({
-            "Type": if is_key { "AwsIamAccessKey" } else { "AwsIamUser" },
-            "Id": finding.user_arn,
-            "Partition": partition,
-            "Region": region,
-        });
-        if is_key {
-            let mut key = json!({
-                "AccountId": account,
-                "PrincipalName": finding.user_name,
-                "Status": "Active",
+        let severity = match finding.severity {
+            Severity::Informational => "INFORMATIONAL",
+            Severity::Low => "LOW",
+            Severity::Medium => "MEDIUM",
+            Severity::Critical => "CRITICAL",
+        };
+        self.batch.push(if self.in_batch == 0 { '[' } else { ',' });
+        Object::push(&mut self.batch, |object| {
+            object.members(&self.same);
+            object.text("Id", id);
+            object.texts("ProductArn", ["arn:", partition(finding), &self.product]);
+            object.texts("GeneratorId", ["keyagent/", rule, ""]);
+            object.object("Severity", |object| object.text("Label", severity));
+            object.texts("Title", [rule, ": ", &finding.user_name]);
+            object.text("Description", &finding.why);
+            object.list_of_one("Resources", |object| {
+                resource(object, finding, &self.account_id, &self.region);
             });
-            if let Some(created) = finding.key_created {
-                key["CreatedAt"] = json!(created);
-            }
-            if let Some(id) = &finding.access_key_id {
-                key["AccessKeyId"] = json!(id);
-                resource["Id"] = json!(format!("AWS::IAM::AccessKey:{id}"));
-            }
-            resource["Details"] = json!({ "AwsIamAccessKey": key });
-        }
-        let told = json!({
-            "SchemaVersion": "2018-10-08",
-            "Id": id,
-            "ProductArn": format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
-            "ProductName": "keyagent",
-            "GeneratorId": format!("keyagent/{rule}"),
-            "AwsAccountId": account,
-            "Types": ["Software and Configuration Checks/Industry and Regulatory Standards"],
-            "CreatedAt": self.as_of,
-            "UpdatedAt": self.as_of,
-            "Severity": { "Label": finding.severity.name().to_ascii_uppercase() },
-            "Title": format!("{rule}: {}", finding.user_name),
-            "Description": finding.why,
-            "Resources": [resource],
-            "Compliance": { "Status": status, "RelatedRequirements": finding.controls },
-            "Workflow": { "Status": workflow },
-            "RecordState": "ACTIVE",
+            object.object("Compliance", |object| {
+                object.text("Status", status);
+                object.list("RelatedRequirements", &finding.controls);
+            });
+            object.object("Workflow", |object| object.text("Status", workflow));
         });
-        self.push(told)
+        self.pushed()
     }
 
     fn end(&mut self, tail: &Tail<'_>) -> io::Result<()> {

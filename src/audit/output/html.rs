@@ -1,25 +1,35 @@
-//! One page for people who have no terminal: counts, the ages of the keys as a picture, and what is to be acted on.
+//! One page for people who have no terminal: what is to be acted on, the worst first, counts, and the ages of the keys as
+//! a picture.
 //!
-//! It asks for nothing else, works without scripts (one sorts the table where scripts run), prints, and everything from
-//! the account is escaped.
+//! It asks for nothing else, reads without scripts (one sorts and filters the table where scripts run), prints, and
+//! everything from the account is escaped. Only the page's own script may run: its digest is in the page's policy.
+//!
+//! Holds the worst findings alone, so neither the page nor the memory grows with the account.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
+
+use super::worst::{Kept, Shown, Worst};
 use super::{Head, Output, Tail};
-use crate::audit::assessment::Ages;
-use crate::audit::{Finding, Outcome, Rule};
+use crate::audit::assessment::{Ages, RuleCount};
+use crate::audit::{Benchmark, Finding, Limits, Rule, Severity};
 
 /// More rows than this no browser shows well; the page says how many it leaves out.
-const ROWS: u64 = 10_000;
+const ROWS: usize = 10_000;
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
 
 /// Writes when all is known.
 pub struct Html<W> {
     out: W,
     title: String,
     facts: String,
-    rows: String,
-    taken: u64,
+    limits: Limits,
+    worst: Worst,
 }
 
 impl<W: Write> Html<W> {
@@ -29,8 +39,8 @@ impl<W: Write> Html<W> {
             out,
             title: String::new(),
             facts: String::new(),
-            rows: String::new(),
-            taken: 0,
+            limits: Benchmark::default().limits(),
+            worst: Worst::new(ROWS),
         }
     }
 }
@@ -41,140 +51,265 @@ impl<W: Write> Output for Html<W> {
     }
 
     fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
-        self.title = format!(
-            "Access keys of account {}",
-            escaped(head.account_id.unwrap_or("unknown"))
-        );
-        self.facts = format!(
-            "as of {}, {}, keys at most {} days old, nothing unused for {} days",
-            head.as_of.strftime("%Y-%m-%d %H:%M UTC"),
-            head.benchmark.name(),
-            head.limits.max_age_days,
-            head.limits.unused_days
-        );
+        let account = head.account_id.unwrap_or("unknown");
+        let time = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M UTC");
+        self.title = format!("Access keys of account {}", escaped(account));
+        self.facts = format!("{}, as of {}", head.benchmark.title(), time(head.as_of));
+        if let Some(generated) = head.report_generated_at {
+            let _ = write!(self.facts, ", from the credential report of {}", time(generated));
+        }
+        self.limits = head.limits;
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        self.taken += 1;
-        if self.taken > ROWS {
-            return Ok(());
-        }
-        let (class, result) = match (finding.result, &finding.exempt) {
-            (Outcome::Fail, Some(_)) => ("exempt", "exempt"),
-            (Outcome::Fail, None) => ("fail", "fail"),
-            (Outcome::Unknown, _) => ("unknown", "unknown"),
-            (Outcome::Pass, _) => ("pass", "pass"),
-        };
-        let key = match (&finding.access_key_id, finding.key_slot) {
-            (Some(id), _) => id.to_string(),
-            (None, Some(slot)) => format!("key {}", u8::from(slot)),
-            (None, None) => String::new(),
-        };
-        let mut why = escaped(&finding.why);
-        if let Some(exempt) = &finding.exempt {
-            let _ = write!(
-                why,
-                "; exempt until {} by {}: {}",
-                exempt.until,
-                escaped(&exempt.owner),
-                escaped(&exempt.reason)
-            );
-        }
-        let days = finding.days.map(|days| days.to_string()).unwrap_or_default();
-        let _ = writeln!(
-            self.rows,
-            "<tr class={class}><td>{result}<td>{}<td>{}<td>{}<td>{}<td class=n>{days}<td>{why}",
-            finding.severity.name(),
-            finding.rule.name(),
-            escaped(&finding.user_name),
-            escaped(&key),
-        );
+        self.worst.take(finding);
         Ok(())
     }
 
     fn end(&mut self, tail: &Tail<'_>) -> io::Result<()> {
-        let mut counts = String::new();
-        for (index, rule) in Rule::ALL.into_iter().enumerate() {
-            if tail.controls[index].is_empty() {
-                continue;
-            }
-            let count = tail.tally.rules[index];
-            let _ = writeln!(
-                counts,
-                "<tr><td>{rule}<td>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}",
-                tail.controls[index].join(", "),
-                count.fail,
-                count.exempt,
-                count.unknown,
-                count.pass
-            );
-        }
-        let mut missing = String::new();
-        if tail.tally.summary.not_evaluated > 0 {
-            missing.push_str("<h2>Not evaluated</h2>\n<ul class=fail>\n");
-            for entry in &tail.tally.not_evaluated {
-                let _ = writeln!(
-                    missing,
-                    "<li>{}: {}",
-                    escaped(&entry.problem.error),
-                    escaped(&entry.problem.cause)
-                );
-            }
-            missing.push_str("</ul>\n");
-        }
-        let left_out = self.taken.saturating_sub(ROWS);
-        let more = if left_out > 0 {
-            format!("<p>{left_out} more are not on this page: keyagent audit --format csv has them all\n")
-        } else {
-            String::new()
-        };
+        let (rows, left_out) = self.worst.finish();
+        let digest = BASE64.encode(&Sha256::digest(SCRIPT));
         write!(
             self.out,
-            "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport \
-             content=\"width=device-width\">\n<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; \
-             style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n<title>{title}</title>\n\
-             <style>\n{STYLE}</style>\n<h1>{title}</h1>\n<p>{facts}; {users} users\n{missing}\
-             <h2>Rules</h2>\n<table>\n<thead><tr><th>rule<th>controls<th class=n>fail<th class=n>exempt\
-             <th class=n>unknown<th class=n>pass\n<tbody>\n{counts}</table>\n\
-             <h2>Active keys by age</h2>\n{picture}<h2>To act on</h2>\n{more}\
-             <table id=findings>\n<thead><tr><th>result<th>severity<th>rule<th>user<th>key<th class=n>days<th>why\n\
-             <tbody>\n{rows}</table>\n<script>\n{SCRIPT}</script>\n",
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+             script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'\">\n\
+             <title>{title}</title>\n<style>\n{STYLE}</style>\n\
+             <header>\n<h1>{title}</h1>\n<p class=\"soft\">{facts}</p>\n</header>\n\
+             {verdict}{counts}{missing}<div class=\"pair\">\n{rules}{ages}</div>\n{findings}\
+             <footer>Made by keyagent audit. A key fails when it is more than {max_age} days old, and a password or an \
+             active key when it was not used for {unused} days or more. Inactive keys are judged by no rule.</footer>\n\
+             <script>{SCRIPT}</script>\n",
             title = self.title,
             facts = self.facts,
-            users = tail.tally.summary.users,
-            picture = picture(&tail.tally.ages, tail.limits.max_age_days),
-            rows = self.rows,
+            verdict = verdict(tail),
+            counts = counts(tail),
+            missing = missing(tail),
+            rules = rules(tail),
+            ages = ages(&tail.tally.ages, tail.limits.max_age_days),
+            findings = findings(&rows, left_out),
+            max_age = self.limits.max_age_days,
+            unused = self.limits.unused_days,
         )?;
         self.out.flush()
     }
 }
 
-fn picture(ages: &Ages, max_age_days: u32) -> String {
+/// One sentence that says what to do.
+fn verdict(tail: &Tail<'_>) -> String {
+    let summary = &tail.tally.summary;
+    let users = counted(summary.users, "user", "users");
+    let unsaid = summary.unknown + summary.not_evaluated;
+    let (class, text) = match (summary.fail, unsaid) {
+        (0, 0) => ("good", format!("Every rule is kept by {users}.")),
+        (0, _) => (
+            "warn",
+            format!("Nothing fails among {users}, but {unsaid} could not be judged: that proves nothing."),
+        ),
+        (fail, 0) => (
+            "bad",
+            format!(
+                "{} to act on among {users}.",
+                counted(fail, "failure", "failures")
+            ),
+        ),
+        (fail, _) => (
+            "bad",
+            format!(
+                "{} to act on among {users}, and {unsaid} could not be judged.",
+                counted(fail, "failure", "failures")
+            ),
+        ),
+    };
+    format!("<p class=\"verdict {class}\">{text}</p>\n")
+}
+
+fn counts(tail: &Tail<'_>) -> String {
+    let summary = &tail.tally.summary;
+    let mut text = "<dl class=\"counts\">\n".to_owned();
+    for (count, name, class) in [
+        (summary.users, "users", ""),
+        (summary.fail, "failed", if summary.fail > 0 { "bad" } else { "" }),
+        (
+            summary.unknown,
+            "unknown",
+            if summary.unknown > 0 { "warn" } else { "" },
+        ),
+        (summary.exempt, "exempt", ""),
+        (summary.pass, "passed", "good"),
+        (
+            summary.not_evaluated,
+            "not evaluated",
+            if summary.not_evaluated > 0 { "warn" } else { "" },
+        ),
+    ] {
+        let _ = writeln!(
+            text,
+            "<div class=\"{class}\"><dt>{name}</dt><dd>{}</dd></div>",
+            grouped(count)
+        );
+    }
+    text.push_str("</dl>\n");
+    text
+}
+
+fn missing(tail: &Tail<'_>) -> String {
+    if tail.tally.not_evaluated.is_empty() {
+        return String::new();
+    }
+    let mut text = "<section class=\"missing\">\n<h2>Not evaluated</h2>\n<ul>\n".to_owned();
+    for entry in &tail.tally.not_evaluated {
+        let (error, cause) = (escaped(&entry.problem.error), escaped(&entry.problem.cause));
+        let _ = writeln!(text, "<li>{error}: {cause}</li>");
+    }
+    text.push_str("</ul>\n</section>\n");
+    text
+}
+
+fn rules(tail: &Tail<'_>) -> String {
+    let mut text = "<section>\n<h2>Rules</h2>\n<table id=\"rules\">\n<thead><tr><th>rule</th><th class=\"n\">fail</th>\
+                    <th class=\"n\">unknown</th><th class=\"n\">exempt</th><th class=\"n pass\">pass</th></tr></thead>\n\
+                    <tbody>\n"
+        .to_owned();
+    for (index, rule) in Rule::ALL.into_iter().enumerate() {
+        if tail.controls[index].is_empty() {
+            continue;
+        }
+        let RuleCount {
+            pass,
+            fail,
+            exempt,
+            unknown,
+        } = tail.tally.rules[index];
+        let bold = |count: u64, class: &str| match count {
+            0 => "0".to_owned(),
+            _ => format!("<b class=\"{class}\">{}</b>", grouped(count)),
+        };
+        let _ = writeln!(
+            text,
+            "<tr><td>{rule}<small>{}</small></td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td class=\"n pass\">{}</td></tr>",
+            tail.controls[index].join(", "),
+            bold(fail, "bad"),
+            bold(unknown, "warn"),
+            grouped(exempt),
+            grouped(pass),
+        );
+    }
+    text.push_str("</tbody>\n</table>\n</section>\n");
+    text
+}
+
+/// The ages of the active keys, those beyond the limit in another colour.
+fn ages(ages: &Ages, max_age_days: u32) -> String {
+    const ROW: usize = 30;
+    const LEFT: u64 = 115;
+    const WIDEST: u64 = 200;
     let most = ages.0.iter().copied().max().unwrap_or(0).max(1);
     let mut svg = format!(
-        "<svg viewBox=\"0 0 640 {}\" role=img aria-label=\"active keys by age\">\n",
-        ages.0.len() * 26
+        "<section>\n<h2>Active keys by age</h2>\n<svg viewBox=\"0 0 400 {}\" role=\"img\" \
+         aria-label=\"active keys by age\">\n",
+        ages.0.len() * ROW
     );
     for (index, count) in ages.0.into_iter().enumerate() {
-        let y = index * 26;
-        let width = count * 400 / most;
-        let class = if index > 0 && Ages::BOUNDS[index - 1] >= max_age_days {
+        let y = index * ROW;
+        let width = (count * WIDEST).div_ceil(most);
+        let class = if Ages::is_over(index, max_age_days) {
             "over"
         } else {
             "under"
         };
         let _ = writeln!(
             svg,
-            "<text x=110 y={text} text-anchor=end>{name}</text><rect class={class} x=120 y={y} width={width} \
-             height=20 /><text x={right} y={text}>{count}</text>",
-            text = y + 15,
+            "<text class=\"soft\" x=\"{}\" y=\"{text}\" text-anchor=\"end\">{name}</text>\
+             <rect class=\"track\" x=\"{LEFT}\" y=\"{y}\" width=\"{WIDEST}\" height=\"22\" rx=\"3\"/>\
+             <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y}\" width=\"{width}\" height=\"22\" rx=\"3\"/>\
+             <text x=\"{}\" y=\"{text}\">{}</text>",
+            LEFT - 10,
+            LEFT + WIDEST + 10,
+            grouped(count),
+            text = y + 16,
             name = Ages::name(index),
-            right = width + 128,
         );
     }
-    svg.push_str("</svg>\n");
+    let _ = writeln!(
+        svg,
+        "</svg>\n<p class=\"soft\">in red: more than {max_age_days} days old</p>\n</section>"
+    );
     svg
+}
+
+fn findings(rows: &[Kept], left_out: u64) -> String {
+    let more = match left_out {
+        0 => String::new(),
+        _ => format!(
+            "<p class=\"soft\">The {} worst; {} more are not on this page: <code>keyagent audit --format csv</code> has \
+             them all.</p>\n",
+            grouped(rows.len() as u64),
+            grouped(left_out)
+        ),
+    };
+    let mut text = format!(
+        "<section>\n<div class=\"tools\" id=\"tools\"><h2>Findings, the worst first</h2></div>\n{more}\
+         <table id=\"findings\">\n<thead><tr><th data-first=\"descending\">result</th>\
+         <th data-first=\"descending\">severity</th><th>rule</th><th>user</th><th>key</th>\
+         <th class=\"n\" data-first=\"descending\">days</th><th>why</th></tr></thead>\n<tbody>\n"
+    );
+    for row in rows {
+        push_row(&mut text, row);
+    }
+    text.push_str("</tbody>\n</table>\n");
+    if rows.is_empty() {
+        text.push_str("<p>Nothing to act on.</p>\n");
+    }
+    text.push_str("</section>\n");
+    text
+}
+
+fn push_row(text: &mut String, row: &Kept) {
+    let (class, order) = match row.shown {
+        Shown::Fail => ("fail", 3),
+        Shown::Unknown => ("unknown", 2),
+        Shown::Exempt => ("exempt", 1),
+        Shown::Pass => ("pass", 0),
+    };
+    let grave = match row.severity {
+        Severity::Informational => 0,
+        Severity::Low => 1,
+        Severity::Medium => 2,
+        Severity::Critical => 3,
+    };
+    let severity = row.severity.name();
+    let days = row.days.map(|days| days.to_string()).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "<tr class=\"{class}\"><td data-order=\"{order}\"><span class=\"mark\">{class}</span></td>\
+         <td class=\"severity severity-{severity}\" data-order=\"{grave}\">{severity}</td><td class=\"rule\">{}</td>\
+         <td class=\"user\">{}</td><td class=\"key\">{}</td><td class=\"n days\">{days}</td><td class=\"why\">{}</td></tr>",
+        row.rule.name(),
+        escaped(&row.user_name),
+        escaped(&row.credential),
+        escaped(&row.why),
+    );
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// `1,234,567`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// As text of a page and as the value of an attribute in quotes.
@@ -192,23 +327,3 @@ fn escaped(text: &str) -> String {
     }
     safe
 }
-
-const STYLE: &str = ":root { color-scheme: light dark; --bad: #b3261e; --good: #1b7a3d; --line: #8886 }
-@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #6fd08c } }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em }
-table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .25em .7em; vertical-align: top }
-tr { border-bottom: 1px solid var(--line) } .n { text-align: right; font-variant-numeric: tabular-nums }
-td { overflow-wrap: anywhere } .fail td:first-child, ul.fail { color: var(--bad); font-weight: 600 }
-.exempt { opacity: .65 } svg { max-width: 40em; width: 100%; font-size: 13px } svg text { fill: currentColor }
-.under { fill: var(--good) } .over { fill: var(--bad) } #findings.sorts th { cursor: pointer }
-@media print { body { margin: 0; max-width: none; font-size: 10px } thead { display: table-header-group } tr { break-inside: avoid } }
-";
-
-const SCRIPT: &str = "const table = document.getElementById('findings'); table.className = 'sorts';
-table.tHead.rows[0].querySelectorAll('th').forEach((head, column) => head.addEventListener('click', () => {
-  const body = table.tBodies[0], up = head.dataset.up = head.dataset.up === '1' ? '' : '1';
-  const text = row => row.cells[column].textContent;
-  const order = (a, b) => text(a).localeCompare(text(b), 'en', { numeric: true });
-  body.append(...[...body.rows].sort((a, b) => up ? order(a, b) : order(b, a)));
-}));
-";

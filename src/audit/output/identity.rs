@@ -1,35 +1,41 @@
 //! What a finding is called from one audit to the next, however it was found: a key is told by when it was made, for the
 //! credential report names no IDs and ListAccessKeys no places.
 
-use crate::audit::Finding;
+use crate::audit::text::Decimal;
+use crate::audit::{Finding, Rule};
 
 /// Names findings in their order.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
     user_arn: String,
-    of_user: Vec<String>,
+    /// What the user's findings so far were about: the rule, and the second in which the key was made.
+    of_user: Vec<(Rule, Option<i64>)>,
+    name: String,
 }
 
 impl Identities {
     /// `keyagent/RULE/ARN/CREDENTIAL`; the second of two keys that were made in one second ends in `-2`.
-    pub(super) fn of(&mut self, finding: &Finding<'_>) -> String {
+    pub(super) fn of(&mut self, finding: &Finding<'_>) -> &str {
         if self.user_arn != finding.user_arn {
             finding.user_arn.as_ref().clone_into(&mut self.user_arn);
             self.of_user.clear();
         }
-        let credential = match finding.key_created {
-            Some(created) => created.as_second().to_string(),
-            None => "user".to_owned(),
-        };
-        let mut name = format!(
-            "keyagent/{}/{}/{credential}",
-            finding.rule.name(),
-            finding.user_arn
-        );
-        if self.of_user.contains(&name) {
+        let created = finding.key_created.map(|created| created.as_second());
+        let name = &mut self.name;
+        name.clear();
+        for part in ["keyagent/", finding.rule.name(), "/", &finding.user_arn, "/"] {
+            name.push_str(part);
+        }
+        match created.map(u32::try_from) {
+            Some(Ok(second)) => name.push_str(Decimal::of(second).as_str()),
+            Some(Err(_before_1970_or_after_2106)) => name.push_str(&created.unwrap_or_default().to_string()),
+            None => name.push_str("user"),
+        }
+        let of_this = (finding.rule, created);
+        if self.of_user.contains(&of_this) {
             name.push_str("-2");
         }
-        self.of_user.push(name.clone());
+        self.of_user.push(of_this);
         name
     }
 }
@@ -47,7 +53,7 @@ pub(super) fn partition<'a>(finding: &'a Finding<'_>) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{KeySlot, Outcome, Rule, Severity};
+    use crate::audit::{KeySlot, Outcome, Severity};
 
     fn finding(user: &'static str, slot: Option<KeySlot>, created: Option<&str>) -> Finding<'static> {
         Finding {
@@ -76,7 +82,7 @@ mod tests {
             finding("bob", None, second),
             finding("bob", None, None),
         ]
-        .map(|finding| identities.of(&finding));
+        .map(|finding| identities.of(&finding).to_owned());
         assert_eq!(
             names,
             [

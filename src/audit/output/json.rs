@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use super::object::{self, Object};
 use super::{Head, Output, Tail};
 use crate::audit::{Finding, SCHEMA};
 
@@ -11,7 +12,7 @@ use crate::audit::{Finding, SCHEMA};
 pub struct Json<W> {
     out: W,
     is_first: bool,
-    line: Vec<u8>,
+    line: String,
 }
 
 impl<W: Write> Json<W> {
@@ -20,7 +21,7 @@ impl<W: Write> Json<W> {
         Self {
             out,
             is_first: true,
-            line: Vec::new(),
+            line: String::new(),
         }
     }
 }
@@ -42,11 +43,10 @@ impl<W: Write> Output for Json<W> {
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         self.line.clear();
-        self.line
-            .extend_from_slice(if self.is_first { b"\n" } else { b",\n" });
+        self.line.push_str(if self.is_first { "\n" } else { ",\n" });
         self.is_first = false;
-        serde_json::to_writer(&mut self.line, finding)?;
-        self.out.write_all(&self.line)
+        Object::push(&mut self.line, |object| object::finding(object, finding));
+        self.out.write_all(self.line.as_bytes())
     }
 
     fn end(&mut self, tail: &Tail<'_>) -> io::Result<()> {

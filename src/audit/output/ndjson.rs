@@ -4,15 +4,16 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use super::object::{self, Object};
 use super::{Head, Output, Tail};
 use crate::audit::Finding;
 
 /// Writes lines.
 pub struct Ndjson<W> {
     out: W,
-    /// What every line begins with, without the last brace.
-    head: Vec<u8>,
-    line: Vec<u8>,
+    /// What every line begins with, up to the finding's own members.
+    head: String,
+    line: String,
 }
 
 impl<W: Write> Ndjson<W> {
@@ -20,8 +21,8 @@ impl<W: Write> Ndjson<W> {
     pub fn new(out: W) -> Self {
         Self {
             out,
-            head: Vec::new(),
-            line: Vec::new(),
+            head: String::new(),
+            line: String::new(),
         }
     }
 }
@@ -29,23 +30,20 @@ impl<W: Write> Ndjson<W> {
 impl<W: Write> Output for Ndjson<W> {
     fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
         self.head = format!(
-            "{{\"account_id\":{},\"as_of\":{},\"benchmark\":{}",
+            "{{\"account_id\":{},\"as_of\":{},\"benchmark\":{},",
             json!(head.account_id),
             json!(head.as_of),
             json!(head.benchmark),
-        )
-        .into_bytes();
+        );
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         self.line.clear();
-        self.line.extend_from_slice(&self.head);
-        serde_json::to_writer(&mut self.line, finding)?;
-        // The finding's own fields go on where the head ends.
-        self.line[self.head.len()] = b',';
-        self.line.push(b'\n');
-        self.out.write_all(&self.line)
+        self.line.push_str(&self.head);
+        Object::push_members(&mut self.line, |object| object::finding(object, finding));
+        self.line.push_str("}\n");
+        self.out.write_all(self.line.as_bytes())
     }
 
     fn end(&mut self, _tail: &Tail<'_>) -> io::Result<()> {

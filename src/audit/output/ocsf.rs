@@ -4,23 +4,23 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::identity::{Identities, is_about_a_key, partition};
+use super::object::Object;
 use super::{Head, Output, Tail};
-use crate::audit::{Benchmark, Finding, Outcome, Severity};
+use crate::audit::{Finding, Outcome, Severity};
 
 const VERSION: &str = "1.3.0";
 
 /// Writes lines.
 pub struct Ocsf<W> {
     out: W,
-    account_id: String,
-    as_of: Timestamp,
-    benchmark: Benchmark,
+    /// Members that every finding has alike.
+    same: String,
+    standard: String,
     identities: Identities,
-    line: Vec<u8>,
+    line: String,
 }
 
 impl<W: Write> Ocsf<W> {
@@ -28,15 +28,14 @@ impl<W: Write> Ocsf<W> {
     pub fn new(out: W) -> Self {
         Self {
             out,
-            account_id: String::new(),
-            as_of: Timestamp::UNIX_EPOCH,
-            benchmark: Benchmark::default(),
+            same: String::new(),
+            standard: String::new(),
             identities: Identities::default(),
-            line: Vec::new(),
+            line: String::new(),
         }
     }
 
-    fn event(&mut self, finding: &Finding<'_>) -> Value {
+    fn event(&mut self, finding: &Finding<'_>) {
         let (severity_id, severity) = match finding.severity {
             Severity::Informational => (1, "Informational"),
             Severity::Low => (2, "Low"),
@@ -54,7 +53,66 @@ impl<W: Write> Ocsf<W> {
             (Outcome::Fail | Outcome::Unknown, _) => (1, "New"),
         };
         let rule = finding.rule.name();
-        json!({
+        Object::push(&mut self.line, |object| {
+            object.members(&self.same);
+            object.number("severity_id", Some(severity_id));
+            object.text("severity", severity);
+            object.number("status_id", Some(status_id));
+            object.text("status", status);
+            object.text("message", &finding.why);
+            object.object("finding_info", |object| {
+                object.text("uid", self.identities.of(finding));
+                object.texts("title", [rule, ": ", &finding.user_name]);
+                object.text("desc", &finding.why);
+                object.list(
+                    "types",
+                    &["Software and Configuration Checks/Industry and Regulatory Standards"],
+                );
+            });
+            object.object("compliance", |object| {
+                object.list("standards", &[&self.standard]);
+                object.list("requirements", &finding.controls);
+                object.text_or_null("control", finding.controls.first().map(AsRef::as_ref));
+                object.number("status_id", Some(compliance_id));
+                object.text("status", compliance);
+                object.text("status_detail", &finding.why);
+            });
+            object.list_of_one("resources", |object| resource(object, finding));
+            object.object("unmapped", |object| {
+                object.text("rule", rule);
+                object.number("days", finding.days);
+                object.time("key_created", finding.key_created);
+                object.value_or_null("exempt", finding.exempt.as_ref());
+            });
+        });
+    }
+}
+
+fn resource(object: &mut Object<'_>, finding: &Finding<'_>) {
+    object.text(
+        "type",
+        if is_about_a_key(finding) {
+            "AwsIamAccessKey"
+        } else {
+            "AwsIamUser"
+        },
+    );
+    match &finding.access_key_id {
+        Some(id) => object.texts("uid", ["AWS::IAM::AccessKey:", id.as_str(), ""]),
+        None => object.text("uid", &finding.user_arn),
+    }
+    object.text("name", &finding.user_name);
+    object.text("cloud_partition", partition(finding));
+    object.object("owner", |object| {
+        object.text("name", &finding.user_name);
+        object.text("uid", &finding.user_arn);
+    });
+}
+
+impl<W: Write> Output for Ocsf<W> {
+    fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
+        self.standard = head.benchmark.title();
+        let same = json!({
             "activity_id": 1,
             "activity_name": "Create",
             "category_uid": 2,
@@ -63,12 +121,7 @@ impl<W: Write> Ocsf<W> {
             "class_name": "Compliance Finding",
             "type_uid": 200_301,
             "type_name": "Compliance Finding: Create",
-            "time": self.as_of.as_millisecond(),
-            "severity_id": severity_id,
-            "severity": severity,
-            "status_id": status_id,
-            "status": status,
-            "message": finding.why,
+            "time": head.as_of.as_millisecond(),
             "metadata": {
                 "version": VERSION,
                 "profiles": ["cloud"],
@@ -78,65 +131,26 @@ impl<W: Write> Ocsf<W> {
                     "version": env!("CARGO_PKG_VERSION"),
                 },
             },
-            "finding_info": {
-                "uid": self.identities.of(finding),
-                "title": format!("{rule}: {}", finding.user_name),
-                "desc": finding.why,
-                "types": ["Software and Configuration Checks/Industry and Regulatory Standards"],
-            },
-            "compliance": {
-                "standards": [self.benchmark.title()],
-                "requirements": finding.controls,
-                "control": finding.controls.first(),
-                "status_id": compliance_id,
-                "status": compliance,
-                "status_detail": finding.why,
-            },
-            "resources": [resource(finding)],
             "cloud": {
                 "provider": "AWS",
-                "account": { "uid": self.account_id, "type_id": 10, "type": "AWS Account" },
-            },
-            "unmapped": {
-                "rule": rule,
-                "days": finding.days,
-                "key_created": finding.key_created,
-                "exempt": finding.exempt,
+                "account": {
+                    "uid": head.account_id.unwrap_or("000000000000"),
+                    "type_id": 10,
+                    "type": "AWS Account",
+                },
             },
         })
-    }
-}
-
-fn resource(finding: &Finding<'_>) -> Value {
-    let uid = match &finding.access_key_id {
-        Some(id) => format!("AWS::IAM::AccessKey:{id}"),
-        None => finding.user_arn.clone().into_owned(),
-    };
-    json!({
-        "type": if is_about_a_key(finding) { "AwsIamAccessKey" } else { "AwsIamUser" },
-        "uid": uid,
-        "name": finding.user_name,
-        "cloud_partition": partition(finding),
-        "owner": { "name": finding.user_name, "uid": finding.user_arn },
-    })
-}
-
-impl<W: Write> Output for Ocsf<W> {
-    fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
-        head.account_id
-            .unwrap_or("000000000000")
-            .clone_into(&mut self.account_id);
-        self.as_of = head.as_of;
-        self.benchmark = head.benchmark;
+        .to_string();
+        // Without its braces.
+        self.same = same[1..same.len() - 1].to_owned();
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        let event = self.event(finding);
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &event)?;
-        self.line.push(b'\n');
-        self.out.write_all(&self.line)
+        self.event(finding);
+        self.line.push('\n');
+        self.out.write_all(self.line.as_bytes())
     }
 
     fn end(&mut self, _tail: &Tail<'_>) -> io::Result<()> {

@@ -1,8 +1,10 @@
 //! The verdicts in words: one sentence each, with the days that decide. Pure.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::SECONDS_A_DAY;
+use crate::audit::text::Decimal;
 use crate::audit::{Limits, Outcome};
 
 /// What a verdict rests on.
@@ -40,8 +42,8 @@ pub(super) enum Since {
 }
 
 impl Why {
-    /// One sentence with the days in it.
-    pub(super) fn told(self, outcome: Outcome, limits: Limits) -> String {
+    /// One sentence with the days in it. Those of which there are millions are put together by hand.
+    pub(super) fn told(self, outcome: Outcome, limits: Limits) -> Cow<'static, str> {
         match self {
             Self::RootHasKey => "the root user has an active access key".into(),
             Self::RootHasNoKey => "the root user has no active access key".into(),
@@ -57,40 +59,19 @@ impl Why {
             Self::SetupUseIsNotSaid => {
                 "it is not said whether the user has a password and the key was used".into()
             }
-            Self::Age { seconds } => {
-                let limit = limits.max_age_days;
-                match outcome {
-                    Outcome::Fail => format!(
-                        "the key is {} old, the limit is {}",
-                        Days::exact_at(seconds, limit),
-                        Days::of(limit)
-                    ),
-                    Outcome::Pass | Outcome::Unknown => {
-                        format!("the key is {} old", Days::of(days(seconds)))
-                    }
-                }
-            }
+            Self::Age { seconds } => age(outcome, seconds, limits.max_age_days).into(),
             Self::AgeIsNotSaid => "it is not said whether the key is active and when it was made".into(),
             Self::Disuse { what, of, seconds } => {
-                let passed = Days::of(days(seconds));
-                let told = match of {
-                    Since::LastUse => format!("the {what} was last used {passed} ago"),
-                    Since::Creation => format!("the {what} was never used in its {passed}"),
-                    Since::CreationAtMost => format!("the {what} is {passed} old at most"),
-                };
-                match outcome {
-                    Outcome::Fail => format!("{told}, the limit is {}", Days::of(limits.unused_days)),
-                    Outcome::Pass | Outcome::Unknown => told,
-                }
+                disuse(outcome, what, of, seconds, limits.unused_days).into()
             }
-            Self::DisuseIsNotSaid(what) => format!("it is not said since when the {what} is unused"),
+            Self::DisuseIsNotSaid(what) => format!("it is not said since when the {what} is unused").into(),
             Self::LastChangeIsNotSaid(what) => {
-                format!("the {what} was never used, and it is not said when it was last changed")
+                format!("the {what} was never used, and it is not said when it was last changed").into()
             }
             Self::ActiveKeys(count) => match count {
                 0 => "the user has no active key".into(),
                 1 => "the user has one active key".into(),
-                _ => format!("the user has {count} active keys"),
+                _ => format!("the user has {count} active keys").into(),
             },
             Self::ActiveKeysAreNotSaid => "it is not said which of the user's keys are active".into(),
         }
@@ -102,41 +83,70 @@ pub(super) fn days(seconds: i64) -> u32 {
     u32::try_from(seconds / SECONDS_A_DAY).unwrap_or(u32::MAX)
 }
 
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl What {
+    fn name(self) -> &'static str {
+        match self {
             Self::Key => "key",
             Self::Password => "password",
-        })
-    }
-}
-
-/// Days in words. On the very day of a limit whole days do not show which side of it they are.
-struct Days {
-    days: u32,
-    rest: Option<i64>,
-}
-
-impl Days {
-    fn of(days: u32) -> Self {
-        Self { days, rest: None }
-    }
-
-    fn exact_at(seconds: i64, limit: u32) -> Self {
-        Self {
-            days: days(seconds),
-            rest: (days(seconds) == limit).then_some(seconds % SECONDS_A_DAY),
         }
     }
 }
 
-impl fmt::Display for Days {
+impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.days == 1 { "" } else { "s" };
-        write!(f, "{} day{plural}", self.days)?;
-        match self.rest {
-            Some(rest) => write!(f, " {}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60),
-            None => Ok(()),
-        }
+        f.write_str(self.name())
+    }
+}
+
+fn age(outcome: Outcome, seconds: i64, limit: u32) -> String {
+    let mut text = sentence("the key is ");
+    push_days(&mut text, days(seconds));
+    if outcome == Outcome::Fail && days(seconds) == limit {
+        // On the very day of the limit whole days do not show which side of it the key is.
+        let rest = seconds % SECONDS_A_DAY;
+        text.push_str(&format!(
+            " {}:{:02}:{:02}",
+            rest / 3600,
+            rest / 60 % 60,
+            rest % 60
+        ));
+    }
+    text.push_str(" old");
+    push_limit(&mut text, outcome, limit);
+    text
+}
+
+fn disuse(outcome: Outcome, what: What, of: Since, seconds: i64, limit: u32) -> String {
+    let mut text = sentence("the ");
+    text.push_str(what.name());
+    let (before, after) = match of {
+        Since::LastUse => (" was last used ", " ago"),
+        Since::Creation => (" was never used in its ", ""),
+        Since::CreationAtMost => (" is ", " old at most"),
+    };
+    text.push_str(before);
+    push_days(&mut text, days(seconds));
+    text.push_str(after);
+    push_limit(&mut text, outcome, limit);
+    text
+}
+
+/// Begins a sentence, with room for the longest.
+fn sentence(begin: &str) -> String {
+    let mut text = String::with_capacity(80);
+    text.push_str(begin);
+    text
+}
+
+fn push_days(text: &mut String, days: u32) {
+    text.push_str(Decimal::of(days).as_str());
+    text.push_str(if days == 1 { " day" } else { " days" });
+}
+
+/// Only a failure names the limit.
+fn push_limit(text: &mut String, outcome: Outcome, limit: u32) {
+    if outcome == Outcome::Fail {
+        text.push_str(", the limit is ");
+        push_days(text, limit);
     }
 }

@@ -112,7 +112,7 @@ impl<'a> Destination<'a> {
 
     fn output(&self, out: Box<dyn Write>, previous: Option<Previous>) -> Box<dyn Output> {
         match self.format {
-            Format::Table => Box::new(Table::new(out)),
+            Format::Table => Box::new(Table::new(out, ui::width())),
             Format::Json => Box::new(Json::new(out)),
             Format::Ndjson => Box::new(Ndjson::new(out)),
             Format::Csv => Box::new(Separated::new(out)),

@@ -53,6 +53,7 @@ fn unusable(name: &str, error: &ReportError) -> Problem {
         ReportError::Empty
         | ReportError::Workbook
         | ReportError::NotText
+        | ReportError::Base64
         | ReportError::Separator(_)
         | ReportError::Columns(_)
         | ReportError::Twice(_) => again.to_owned(),

@@ -1,82 +1,38 @@
-//! The table for people: what must be acted on, the worst first, then counts and ages. Fits 80 columns, and holds the
-//! worst findings alone.
+//! The table for people: what must be acted on, the worst first, then counts and ages. Fits the terminal it is shown on,
+//! and 80 columns elsewhere. Holds the worst findings alone.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io::{self, Write};
+
+use anstyle::Style;
 
 use super::super::super::ui::{BOLD, DIM, GREEN, RED, YELLOW};
 use crate::audit::assessment::Ages;
-use crate::audit::output::{Head, Output, Tail, bar, visible};
-use crate::audit::{Finding, Limits, Rule, Severity};
+use crate::audit::output::worst::{Kept, Shown, Worst};
+use crate::audit::output::{Head, Output, Tail, visible};
+use crate::audit::{Rule, Severity};
+
+mod columns;
+
+use columns::{Columns, bar, shortened};
 
 /// More than this nobody reads on a terminal; all of them are in the other formats.
 const ROWS: usize = 100;
-const CELLS: usize = 8;
 
 /// Writes when all is known.
 pub(super) struct Table<W> {
     out: W,
-    limits: Limits,
-    /// The least of the worst on top.
-    worst: BinaryHeap<Reverse<Row>>,
-    taken: u64,
-}
-
-/// Greater is worse; of two that are equally bad the earlier one.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    is_breach: bool,
-    is_exempt: Reverse<bool>,
-    severity: Severity,
-    days: Option<u32>,
-    number: Reverse<u64>,
-    rule: Rule,
-    user_name: String,
-    key: String,
+    width: usize,
+    worst: Worst,
 }
 
 impl<W: Write> Table<W> {
-    /// Writes to `out`, styles and all.
-    pub(super) fn new(out: W) -> Self {
+    /// Writes to `out`, styles and all, in so many columns.
+    pub(super) fn new(out: W, width: usize) -> Self {
         Self {
             out,
-            limits: crate::audit::Benchmark::default().limits(),
-            worst: BinaryHeap::new(),
-            taken: 0,
+            width,
+            worst: Worst::new(ROWS),
         }
-    }
-
-    fn row(&self, row: &Row) -> String {
-        let (style, mark) = match (row.is_breach, row.is_exempt.0) {
-            (true, _) => (
-                if row.severity >= Severity::Medium {
-                    RED
-                } else {
-                    YELLOW
-                },
-                '✗',
-            ),
-            (false, true) => (DIM, '-'),
-            (false, false) => (YELLOW, '?'),
-        };
-        let limit = match row.rule {
-            Rule::UnusedCredentials => self.limits.unused_days,
-            Rule::RootAccessKey | Rule::KeyAtSetup | Rule::OneActiveKey | Rule::KeyRotation => {
-                self.limits.max_age_days
-            }
-        };
-        let age = row
-            .days
-            .map(|days| format!("{} {days:>4}d", bar(days, limit, CELLS)))
-            .unwrap_or_default();
-        let line = format!(
-            "{style}{mark}{style:#} {:18} {:22} {:20} {age}",
-            row.rule.name(),
-            shortened(&visible(&row.user_name), 22),
-            row.key,
-        );
-        format!("{}\n", line.trim_end())
     }
 }
 
@@ -86,124 +42,152 @@ impl<W: Write> Output for Table<W> {
     }
 
     fn begin(&mut self, head: &Head<'_>) -> io::Result<()> {
-        self.limits = head.limits;
         let time = |time: jiff::Timestamp| time.strftime("%Y-%m-%d %H:%M UTC");
-        write!(
-            self.out,
-            "{BOLD}account {}{BOLD:#}, as of {}, {}",
-            head.account_id.unwrap_or("unknown"),
-            time(head.as_of),
-            head.benchmark.name()
-        )?;
+        let account = format!("account {}", head.account_id.unwrap_or("unknown"));
+        write!(self.out, "{BOLD}{account}{BOLD:#}")?;
+        let mut facts = vec![
+            format!("as of {}", time(head.as_of)),
+            head.benchmark.name().to_owned(),
+        ];
         if let Some(generated) = head.report_generated_at {
-            write!(self.out, ", report of {}", time(generated))?;
+            facts.push(format!("report of {}", time(generated)));
+        }
+        let mut column = account.len();
+        for fact in facts {
+            // With the comma and the space before it, and a comma that may come behind it.
+            let fits = column + 2 + fact.len() < self.width;
+            column = if fits { column + 2 } else { 0 } + fact.len();
+            write!(self.out, ",{}{fact}", if fits { " " } else { "\n" })?;
         }
         writeln!(self.out)
     }
 
-    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
-        self.taken += 1;
-        let key = match (&finding.access_key_id, finding.key_slot) {
-            (Some(id), _) => visible(id.as_str()),
-            (None, Some(slot)) => format!("key {}", u8::from(slot)),
-            (None, None) => match finding.rule {
-                Rule::UnusedCredentials if finding.key_created.is_none() => "password".into(),
-                Rule::RootAccessKey
-                | Rule::KeyAtSetup
-                | Rule::UnusedCredentials
-                | Rule::OneActiveKey
-                | Rule::KeyRotation => String::new(),
-            },
-        };
-        let row = Row {
-            is_breach: finding.is_breach(),
-            is_exempt: Reverse(finding.exempt.is_some()),
-            severity: finding.severity,
-            days: finding.days,
-            number: Reverse(self.taken),
-            rule: finding.rule,
-            user_name: finding.user_name.clone().into_owned(),
-            key,
-        };
-        if self.worst.len() == ROWS {
-            if self.worst.peek().is_some_and(|least| row <= least.0) {
-                return Ok(());
-            }
-            self.worst.pop();
-        }
-        self.worst.push(Reverse(row));
+    fn finding(&mut self, finding: &crate::audit::Finding<'_>) -> io::Result<()> {
+        self.worst.take(finding);
         Ok(())
     }
 
     fn end(&mut self, tail: &Tail<'_>) -> io::Result<()> {
-        let mut rows: Vec<Row> = std::mem::take(&mut self.worst)
-            .into_iter()
-            .map(|Reverse(row)| row)
-            .collect();
-        rows.sort_unstable_by(|a, b| b.cmp(a));
-        let mut text = String::new();
-        if !rows.is_empty() {
+        let (rows, left_out) = self.worst.finish();
+        let mut text = findings(&rows, self.width);
+        if left_out > 0 {
             text.push_str(&format!(
-                "\n  {:18} {:22} {:20} AGE OR DISUSE\n",
-                "RULE", "USER", "KEY"
+                "{DIM}… and {left_out} more: --format csv has them all{DIM:#}\n"
             ));
         }
-        for row in &rows {
-            text.push_str(&self.row(row));
-        }
-        let more = self.taken - rows.len() as u64;
-        if more > 0 {
-            text.push_str(&format!(
-                "{DIM}… and {more} more: --format csv has them all{DIM:#}\n"
-            ));
-        }
-        text.push_str(&counts(tail));
-        text.push_str(&ages(&tail.tally.ages, tail.limits.max_age_days));
+        text.push_str(&counts(tail, self.width));
+        text.push_str(&ages(&tail.tally.ages, tail.limits.max_age_days, self.width));
         text.push_str(&verdict(tail));
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
 }
 
-fn counts(tail: &Tail<'_>) -> String {
+fn findings(rows: &[Kept], width: usize) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let users: Vec<String> = rows.iter().map(|row| visible(&row.user_name)).collect();
+    let columns = Columns::fitting(rows, &users, width);
+    let longest = rows.iter().filter_map(|row| row.days).max().unwrap_or(0);
     let mut text = format!(
-        "\n{DIM}  {:18} {:>8} {:>8} {:>8} {:>8}  CONTROLS{DIM:#}\n",
-        "RULE", "FAIL", "EXEMPT", "UNKNOWN", "PASS"
+        "\n{DIM}  {}{DIM:#}\n",
+        columns.line("RULE", "USER", "KEY", "", "DAYS")
     );
-    for (index, rule) in Rule::ALL.into_iter().enumerate() {
-        if tail.controls[index].is_empty() {
-            continue;
-        }
-        let count = tail.tally.rules[index];
-        text.push_str(&format!(
-            "  {:18} {:>8} {:>8} {:>8} {:>8}  {}\n",
-            rule.name(),
-            count.fail,
-            count.exempt,
-            count.unknown,
-            count.pass,
-            tail.controls[index].join(" ")
-        ));
+    for (row, user) in rows.iter().zip(&users) {
+        let (style, mark) = style_of(row);
+        let (days, bar) = match row.days {
+            Some(days) => (days.to_string(), bar(days, longest, columns.bar)),
+            None => (String::new(), String::new()),
+        };
+        let user = shortened(user, columns.user);
+        let key = visible(&row.credential);
+        text.push_str(&match row.shown {
+            Shown::Exempt => {
+                let line = columns.line(row.rule.name(), &user, &key, &bar, &days);
+                format!("{DIM}{mark} {line}{DIM:#}\n")
+            }
+            Shown::Fail | Shown::Unknown | Shown::Pass => {
+                let bar = match bar.as_str() {
+                    "" => bar,
+                    _ => format!("{style}{bar}{style:#}"),
+                };
+                let line = columns.line(row.rule.name(), &user, &key, &bar, &days);
+                format!("{style}{mark}{style:#} {line}\n")
+            }
+        });
     }
     text
 }
 
-/// How old the active keys are.
-fn ages(ages: &Ages, max_age_days: u32) -> String {
+fn style_of(row: &Kept) -> (Style, char) {
+    match row.shown {
+        Shown::Fail if row.severity >= Severity::Medium => (RED, '✗'),
+        Shown::Fail => (YELLOW, '✗'),
+        Shown::Unknown => (YELLOW, '?'),
+        Shown::Exempt => (DIM, '-'),
+        Shown::Pass => (GREEN, '✓'),
+    }
+}
+
+fn counts(tail: &Tail<'_>, width: usize) -> String {
+    let heads = ["FAIL", "EXEMPT", "UNKNOWN", "PASS"];
+    let told = tail
+        .tally
+        .rules
+        .map(|count| [count.fail, count.exempt, count.unknown, count.pass].map(|count| count.to_string()));
+    let controls = tail.controls.each_ref().map(|controls| controls.join(" "));
+    let mut widths = heads.map(str::len);
+    for counts in &told {
+        for (width, count) in widths.iter_mut().zip(counts) {
+            *width = count.len().max(*width);
+        }
+    }
+    let longest = controls.iter().map(String::len).max().unwrap_or(0);
+    let counted = 2 + 18 + widths.iter().sum::<usize>() + 2 * widths.len();
+    let has_room = counted + 2 + longest <= width;
+    let line = |name: &str, counts: [&str; 4], controls: &str| {
+        let mut line = format!("  {name:18}");
+        for (count, width) in counts.into_iter().zip(widths) {
+            line.push_str(&format!("  {count:>width$}"));
+        }
+        if has_room {
+            line.push_str(&format!("  {controls}"));
+        }
+        line.trim_end().to_owned()
+    };
+    let mut text = format!("\n{DIM}{}{DIM:#}\n", line("RULE", heads, "CONTROLS"));
+    for (index, rule) in Rule::ALL.into_iter().enumerate() {
+        if !controls[index].is_empty() {
+            let counts = told[index].each_ref().map(String::as_str);
+            text.push_str(&line(rule.name(), counts, &controls[index]));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// How old the active keys are; those beyond the limit in red.
+fn ages(ages: &Ages, max_age_days: u32, width: usize) -> String {
     let most = ages.0.iter().copied().max().unwrap_or(0);
     if most == 0 {
         return String::new();
     }
+    let cells = width.saturating_sub(20 + most.to_string().len()).clamp(10, 60);
     let mut text = format!("\n{DIM}  active keys by age{DIM:#}\n");
     for (index, count) in ages.0.into_iter().enumerate() {
-        let cells = usize::try_from((count * 40).div_ceil(most)).unwrap_or(40);
-        let is_over = index > 0 && Ages::BOUNDS[index - 1] >= max_age_days;
-        let style = if is_over { RED } else { GREEN };
-        text.push_str(&format!(
-            "  {:>14}  {style}{}{style:#} {count}\n",
+        let style = if Ages::is_over(index, max_age_days) {
+            RED
+        } else {
+            GREEN
+        };
+        let line = format!(
+            "  {:>14}  {style}{}{style:#} {count}",
             Ages::name(index),
-            "█".repeat(cells)
-        ));
+            bar(count, most, cells)
+        );
+        text.push_str(&line);
+        text.push('\n');
     }
     text
 }
@@ -228,9 +212,129 @@ fn verdict(tail: &Tail<'_>) -> String {
     format!("\n{BOLD}{}{BOLD:#}\n", words.join(", "))
 }
 
-fn shortened(name: &str, width: usize) -> String {
-    if name.chars().count() <= width {
-        return name.to_owned();
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::access_key::AccessKeyId;
+    use crate::audit::assessment::{RuleCount, Tally};
+    use crate::audit::{Benchmark, Exempt, Finding, KeySlot, Outcome};
+
+    fn finding(rule: Rule, user_name: &'static str, result: Outcome, days: Option<u32>) -> Finding<'static> {
+        Finding {
+            rule,
+            controls: Vec::new().into(),
+            user_name: user_name.into(),
+            user_arn: "".into(),
+            key_slot: Some(KeySlot::One),
+            access_key_id: None,
+            key_created: None,
+            result,
+            why: "".into(),
+            days,
+            severity: rule.severity(),
+            exempt: None,
+        }
     }
-    name.chars().take(width - 1).chain(['…']).collect()
+
+    /// One finding of each kind, and counts of a large account.
+    fn shown(width: usize) -> String {
+        let benchmark = Benchmark::default();
+        let limits = benchmark.limits();
+        let at: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let mut tally = Tally::default();
+        tally.summary.users = 1_000_000;
+        tally.ages.0 = [1_234_567, 1, 0, 70_000, 900_000, 12];
+        tally.rules = [RuleCount {
+            pass: 1_000_000,
+            fail: 999_999,
+            exempt: 3,
+            unknown: 1,
+        }; 5];
+        let exempt = Exempt {
+            owner: "ann".into(),
+            reason: "vendor".into(),
+            until: "2026-12-31".parse().unwrap(),
+        };
+        let mut out = Vec::new();
+        let mut table = Table::new(&mut out, width);
+        table
+            .begin(&super::Head {
+                account_id: Some("123456789012"),
+                as_of: at,
+                report_generated_at: Some(at),
+                benchmark,
+                limits,
+            })
+            .unwrap();
+        for finding in [
+            Finding {
+                exempt: Some(exempt),
+                ..finding(Rule::KeyRotation, "vendor", Outcome::Fail, Some(3000))
+            },
+            finding(Rule::UnusedCredentials, "unsaid", Outcome::Unknown, None),
+            finding(Rule::OneActiveKey, "two", Outcome::Fail, None),
+            finding(Rule::KeyRotation, "young", Outcome::Fail, Some(91)),
+            Finding {
+                access_key_id: Some(AccessKeyId::made_up()),
+                ..finding(
+                    Rule::UnusedCredentials,
+                    "a-service-account-with-a-name-that-is-as-long-as-it-may-be-in-iam",
+                    Outcome::Fail,
+                    Some(1500),
+                )
+            },
+            finding(Rule::RootAccessKey, "<root_account>", Outcome::Fail, Some(7)),
+        ] {
+            table.finding(&finding).unwrap();
+        }
+        table
+            .end(&Tail {
+                tally: &tally,
+                controls: &Rule::ALL.map(|rule| benchmark.controls(rule, limits)),
+                limits,
+            })
+            .unwrap();
+        anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
+    }
+
+    #[test]
+    fn it_fits_every_terminal_and_uses_a_wide_one() {
+        for width in 56..=200 {
+            for line in shown(width).lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+                assert_eq!(line, line.trim_end());
+            }
+        }
+        let name = "a-service-account-with-a-name-that-is-as-long-as-it-may-be-in-iam";
+        assert!(!shown(80).contains(name) && shown(140).contains(name));
+        assert!(shown(80).contains("KEYAGENTS_MADE_UP_ID") && !shown(56).contains("KEYAGENTS"));
+        assert!(shown(140).contains("IAM.22") && !shown(60).contains("IAM.22"));
+    }
+
+    #[test]
+    fn the_worst_come_first_and_the_exempt_last() {
+        let text = shown(80);
+        let marks: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(mark, _)| ["✗", "?", "-"].contains(mark))
+            .map(|(_, rest)| rest.split_whitespace().nth(1).unwrap())
+            .collect();
+        assert_eq!(marks[0], "<root_account>");
+        assert!(marks[1].starts_with("a-service-account"));
+        assert_eq!(marks[2..], ["young", "two", "unsaid", "vendor"]);
+    }
+
+    #[test]
+    fn the_bars_are_as_long_as_the_days() {
+        let text = shown(100);
+        let cells = |user: &str| {
+            let line = text.lines().find(|line| line.contains(user)).unwrap();
+            line.chars().filter(|c| *c == '█').count()
+        };
+        assert_eq!((cells("vendor"), cells("a-service")), (20, 10));
+        assert_eq!(cells("two"), 0);
+    }
 }
