@@ -145,8 +145,8 @@ fn no_profiles(locations: &Locations, why: &str) -> Problem {
     Problem::new(
         format!("there are no profiles in {}", locations.credentials.display()),
         why,
-        "aws configure\nasks for an access key and writes the file; a key is made in the IAM console under the \
-         user's security credentials",
+        "aws configure\nasks for an access key and writes the file; a key is made in the IAM console,\n\
+         under the user's security credentials",
     )
 }
 

@@ -37,10 +37,11 @@ pub(super) fn evaluate(
     let tally = assessment.finish().map_err(|error| unwritable(&error))?;
     if let (Some(newest), None) = (tally.summary.newest_time, args.as_of) {
         let days = days_since(newest, judge.as_of);
-        ui::note(&format!(
-            "note: the newest time in {name} is {newest}, {days} days ago; the verdicts are as of now\n      as of \
-             then: --as-of {newest}"
-        ));
+        let text = format!(
+            "note: the newest time in {name} is {newest}, {days} days ago; the verdicts are as of now\n\
+             as of then: --as-of {newest}"
+        );
+        ui::note(&ui::wrapped_at(&text, 80, "note: ".len()));
     }
     Ok(tally)
 }
