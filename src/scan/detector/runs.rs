@@ -73,7 +73,7 @@ pub(super) fn spots(text: &[u8], mut visit: impl FnMut(Spot)) {
     let mut done = 0;
     let mut at = FIRST;
     while let Some(asked) = text.get(at..).and_then(<[u8]>::first_chunk) {
-        if all(asked, is_visible) && all(asked, may_be_in_run) {
+        if all(asked, is_no_gap) && all(asked, may_be_in_run) {
             long(text, at, &mut done, &mut visit);
             at += done.saturating_sub(at) / STEP * STEP;
         }
@@ -192,10 +192,11 @@ fn is_in_run(byte: u8) -> bool {
         | (byte == b'\\')
 }
 
-/// What most blocks of a text have a byte that is not: white space ends a run. One instruction asks 16 bytes.
+/// What most blocks of a text have a byte that is not: white space and quotation marks end a run. One instruction asks
+/// 16 bytes.
 #[inline(always)]
-fn is_visible(byte: u8) -> bool {
-    byte.cast_signed() > b' '.cast_signed()
+fn is_no_gap(byte: u8) -> bool {
+    byte.cast_signed() > b'"'.cast_signed()
 }
 
 /// The same and a few more, in half the instructions.
@@ -227,7 +228,7 @@ mod tests {
                 is_in_run(byte),
                 byte.is_ascii_alphanumeric() || signs.contains(&byte)
             );
-            let is_asked_further = is_visible(byte) && may_be_in_run(byte);
+            let is_asked_further = is_no_gap(byte) && may_be_in_run(byte);
             assert!(is_asked_further || !is_in_run(byte), "{byte}");
         }
     }
