@@ -132,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Man(args) => commands::man::run(&args, Args::command()),
     };
     match result {
+        Ok(_) if ui::has_lost_results() => ExitCode::from(exit_code::FAILED),
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
             ui::problem(&problem);

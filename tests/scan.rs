@@ -350,3 +350,22 @@ fn a_key_deep_in_base64_is_found_in_whatever_window_it_lies() {
     assert_eq!(found.len(), wanted, "in {texts} texts: {found:#?}");
     assert!(found.iter().all(|(_, _, encoding)| *encoding == "base64"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let repository = Repository::begun();
+    repository.write("clean.txt", "nothing\n");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = repository
+        .command(KEYAGENT)
+        .args(["scan", "clean.txt", "--format", "json"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let stderr = texts(&output).1;
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    for line in ["error: cannot write the result", "cause: ", "hint:  "] {
+        assert!(stderr.contains(line), "{stderr}");
+    }
+}

@@ -6,7 +6,7 @@
 //! - A closed pipe ends the output quietly, as for any Unix tool.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
@@ -25,7 +25,8 @@ pub const BOLD: Style = Style::new().bold();
 
 /// Writes `text` to stdout as it is, styles and all; a pipe gets it without the styles.
 pub fn out(text: &str) {
-    settle(anstream::stdout().write_all(text.as_bytes()));
+    let mut stdout = anstream::stdout();
+    settle(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
 /// stdout, for results that are written piece by piece; what may hold styles loses them on a pipe.
@@ -217,11 +218,22 @@ fn settle(result: io::Result<()>) {
     if let Err(error) = result
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        let _ = writeln!(
-            anstream::stderr(),
-            "error: cannot write to stdout\ncause: {error}"
+        HAS_LOST_RESULTS.store(true, Ordering::Relaxed);
+        let lost = Problem::new(
+            "cannot write the result to stdout",
+            error.to_string(),
+            "see that there is room where it goes: df -h",
         );
+        self::problem(&lost);
     }
+}
+
+/// Set when a result could not be written: then no exit code may say that all is well.
+static HAS_LOST_RESULTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a result could not be written.
+pub fn has_lost_results() -> bool {
+    HAS_LOST_RESULTS.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]

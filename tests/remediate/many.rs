@@ -237,3 +237,32 @@ fn dormant_keys_are_disabled_and_put_back_and_no_other_is_touched() {
     scene.put_back(&run).exits(0);
     assert!(scene.account.keys().values().all(|status| status == "Active"));
 }
+
+/// Words that would narrow a run, if they were heard, are refused where they are not.
+#[test]
+fn what_would_not_narrow_a_run_is_refused() {
+    let scene = Scene::new();
+    let user = scene.account.user("bystander");
+    scene.home.write(
+        "audit.json",
+        document(&[finding("unused-credentials", &user, None)]).to_string(),
+    );
+    for arguments in [
+        &["disable", "--dormant", "--user-name", "other"][..],
+        &["disable", "--dormant", "--rule", "key-rotation"],
+        &["disable", "--from-audit", "audit.json", "--user-name", "other"],
+        &["disable", "--from-audit", "audit.json", "--unused-days", "3"],
+        &["delete", "--from-audit", "audit.json", "--user-name", "other"],
+        &["enable", "--run", "last", "--user-name", "other"],
+    ] {
+        let run = scene
+            .home
+            .keyagent(&[arguments, &["-p", "admin", "--yes"]].concat())
+            .exits(2);
+        assert!(
+            run.stderr.contains("cannot be used with"),
+            "{arguments:?}: {}",
+            run.stderr
+        );
+    }
+}

@@ -22,10 +22,11 @@ pub struct Args {
     #[command(flatten)]
     audit: FromAuditArgs,
     /// Every key of the account that nobody has used for so long that an audit fails it as unused-credentials
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["user_name", "rules"])]
     dormant: bool,
     /// How long that is
-    #[arg(long, value_name = "DAYS", default_value_t = 45, requires = "dormant", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "DAYS", default_value_t = 45, requires = "dormant", conflicts_with_all = ["from_audit", "access_key_id"],
+          value_parser = clap::value_parser!(u32).range(1..))]
     unused_days: u32,
     /// Let it disable the key that signs this command
     #[arg(long = "self")]

@@ -17,7 +17,7 @@ pub struct Args {
     #[command(flatten)]
     key: KeyArgs,
     /// Put back what this run of `keyagent disable` has changed; `disable` says its name, `last` is the last one
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", conflicts_with = "user_name")]
     run: Option<String>,
     #[command(flatten)]
     common: CommonArgs,

@@ -14,7 +14,8 @@ use crate::remediate::from_audit::choose;
 #[derive(Debug, clap::Args)]
 pub struct FromAuditArgs {
     /// The keys of the failing findings in what `keyagent audit --format json` wrote; `-` is stdin
-    #[arg(long, value_name = "FILE")]
+    // clap lets a `requires` go where a group forbids what it requires: what may not stand together is said as well.
+    #[arg(long, value_name = "FILE", conflicts_with = "user_name")]
     pub from_audit: Option<PathBuf>,
     /// Only findings of this rule, such as unused-credentials; may be repeated
     #[arg(long = "rule", value_name = "RULE", requires = "from_audit", value_parser = rule)]
