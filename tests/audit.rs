@@ -226,6 +226,12 @@ fn a_report_of_two_accounts_without_root_or_from_the_future_proves_nothing() {
         verdicts(run.json()["findings"].as_array().unwrap())
             .contains(&"<root_account> root-access-key - unknown".to_owned())
     );
+    assert!(
+        run.stderr.contains("unknown, so the audit proves nothing"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("\nhint:"), "{}", run.stderr);
     let other = report(&[Row::root("false", "N/A"), good]).replace("123456789012:user", "210987654321:user");
     home.write("report.csv", other);
     audit(&home, &[]).fails_with(

@@ -27,7 +27,11 @@ impl Error {
                 } else {
                     format!("no policy allows {service}:{action} to this key")
                 },
-                format!("ask for {service}:{action} on your own user; the statement: keyagent policy self"),
+                if explicit {
+                    "see whether it wants MFA, and sign with it: --mfa-code CODE; an Allow does not help against a Deny".into()
+                } else {
+                    format!("ask for {service}:{action} on your own user; the statement: keyagent policy self")
+                },
             ),
             ErrorKind::InvalidMfaCode => (
                 "AWS does not take the MFA code: each works once, for half a minute".into(),

@@ -265,7 +265,19 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     for missing in &tally.not_evaluated {
         ui::problem(&missing.problem);
     }
+    if tally.summary.unknown > 0 && tally.not_evaluated.is_empty() {
+        ui::problem(&undecided(tally.summary.unknown));
+    }
     Ok(code(&tally))
+}
+
+fn undecided(count: u64) -> Problem {
+    let verdicts = if count == 1 { "verdict is" } else { "verdicts are" };
+    Problem::new(
+        format!("{count} {verdicts} unknown, so the audit proves nothing"),
+        "what decides them was not said; each finding says what that is",
+        "see which; add to the command: --format ndjson | grep unknown",
+    )
 }
 
 /// What is unknown proves nothing, so it weighs more than what failed.

@@ -15,7 +15,12 @@ use crate::remediate::Action;
 /// Shows when each key was last used, asks, and records what it does: `keyagent enable --run` puts back exactly what a
 /// run has disabled.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("which").required(true).args(["access_key_id", "from_audit", "dormant"])))]
+#[command(
+    group(clap::ArgGroup::new("which").required(true).args(["access_key_id", "from_audit", "dormant"])),
+    override_usage = "keyagent disable [OPTIONS] --user-name NAME --access-key-id ID\n       \
+                      keyagent disable [OPTIONS] --dormant [--unused-days DAYS]\n       \
+                      keyagent disable [OPTIONS] --from-audit FILE [--rule RULE]...",
+)]
 pub struct Args {
     #[command(flatten)]
     key: KeyArgs,
