@@ -394,7 +394,7 @@ fn what_aws_refuses_is_told_in_three_lines_and_changes_nothing() {
         (
             json!({ "status": 403, "code": "AccessDenied", "message": "with an explicit deny" }),
             "a policy denies",
-            "ask for",
+            "an Allow does not help",
         ),
         (
             json!({ "status": 200, "body": "<html>sign in</html>" }),
