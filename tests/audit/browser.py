@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,7 +64,7 @@ class Browser:
         ]  # fmt: skip
         self.process = subprocess.Popen(
             command, preexec_fn=as_three_and_four, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(to_browser)
         os.close(from_browser)
@@ -135,7 +136,8 @@ def main():
     program = next((found for found in map(shutil.which, BROWSERS) if found), None)
     if program is None:
         raise SystemExit(f"none of {', '.join(BROWSERS)} is installed (Debian: chromium)")
-    with tempfile.TemporaryDirectory() as profile:
+    # What a browser's own children still write while they die is no failure of the page's.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(program, profile)
         try:
             views = {}
@@ -169,7 +171,7 @@ def main():
                 )
             )
         finally:
-            browser.process.kill()
+            os.killpg(browser.process.pid, signal.SIGKILL)
             browser.process.wait()
 
 
