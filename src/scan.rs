@@ -86,6 +86,10 @@ pub struct Scan {
     pub unread: Vec<Unread>,
     /// How many objects hold a key that no reference reaches, and none was asked for: counted, and not told.
     pub unreached: usize,
+    /// How many files and folders were passed over because `.gitignore` or its kind names them.
+    pub ignored: u64,
+    /// The files and folders that could not be read at all.
+    pub failures: Vec<Problem>,
     groups: usize,
 }
 
@@ -155,9 +159,14 @@ impl Scan {
 /// Says nothing of the rule: what is an own key on one machine is a secret on another, and an entry of `.keyagentallow`
 /// is to hold on both. The prefix keeps the digest from being that of the bare value, which other tools may print.
 fn fingerprint(value: &[u8]) -> String {
-    let digest = Sha256::new()
-        .chain_update(b"keyagent.finding/1\0")
-        .chain_update(value)
-        .finalize();
-    HEXLOWER.encode(&digest[..16])
+    hexadecimal(Sha256::new_with_prefix(b"keyagent.finding/1\0").chain_update(value))
+}
+
+/// Of a content that was not looked into; it is that of no value, so that no entry lets both pass.
+fn content_digest() -> Sha256 {
+    Sha256::new_with_prefix(b"keyagent.content/1\0")
+}
+
+fn hexadecimal(digest: Sha256) -> String {
+    HEXLOWER.encode(&digest.finalize()[..16])
 }

@@ -1,7 +1,10 @@
 //! What may stay: markers beside a key, `.keyagentallow`, and `--allow`, which writes it.
 
 use std::fs;
+use std::io::Write;
 use std::process::Output;
+
+use data_encoding::BASE64;
 
 use crate::support::repository::{KEYAGENT, Key, Repository, failed, texts};
 
@@ -19,6 +22,13 @@ fn passes(repository: &Repository, arguments: &[&str], summary: &str) {
     let (stdout, stderr) = texts(&scan(repository, arguments));
     assert_eq!(stdout, "");
     assert!(stderr.contains(summary), "{stderr}");
+}
+
+#[track_caller]
+fn stops(output: &Output, text: &str) {
+    let (_, stderr) = texts(output);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(text), "{stderr}");
 }
 
 #[test]
@@ -142,10 +152,72 @@ fn an_entry_that_is_over_allows_nothing() {
 #[test]
 fn a_line_that_is_no_entry_blocks_and_is_named() {
     let (repository, key) = (Repository::begun(), Key::random());
-    repository.write(".keyagentallow", "# x\npath a\n");
+    repository.write(".keyagentallow", "# x\npath a\npath b made up\n");
     repository.stage("a", key.ini());
-    failed(&repository.scan(), "line 2 gives no reason");
-    failed(&scan(&repository, &["a"]), "line 2 gives no reason");
+    repository.stage("b", Key::random().ini());
+    for arguments in [&["--staged"][..], &["a", "b"]] {
+        let output = scan(&repository, arguments);
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("line 2 gives no reason"), "{stderr}");
+        // What the other lines allow is not told, and all else is.
+        assert!(stdout.contains(&key.id) && !stdout.contains("b:"), "{stdout}");
+    }
+    let before = fs::read(repository.path.join(".keyagentallow")).unwrap();
+    let output = scan(&repository, &["--staged", "--allow", "made up"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read(repository.path.join(".keyagentallow")).unwrap(), before);
+}
+
+#[test]
+fn marks_of_a_conflict_in_the_entries_are_not_committed() {
+    let repository = Repository::begun();
+    repository.stage(
+        ".keyagentallow",
+        "path a made up\n<<<<<<< HEAD\n=======\n>>>>>>> side\n",
+    );
+    stops(&repository.scan(), "line 2 is git's mark of a conflict");
+    repository.stage(".keyagentallow", "path a made up\n");
+    repository.passes();
+}
+
+/// An entry that named the path would let every later key at that path pass.
+#[test]
+fn a_content_that_cannot_be_looked_into_is_allowed_as_it_is_and_no_other_at_its_path() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let packed = b"7z\xbc\xaf\x27\x1c by a packer that nobody here knows";
+    repository.stage("data.gz", packed);
+    stops(&repository.scan(), "cannot look into data.gz");
+    let output = scan(&repository, &["--staged", "--allow", "no key in it"]);
+    assert_eq!(output.status.code(), Some(0), "{:?}", texts(&output));
+    repository.git(&["add", ".keyagentallow"]);
+    passes(&repository, &["--staged"], ": no keys, 1 allowed");
+    passes(&repository, &["."], ": no keys, 1 allowed");
+    repository.stage("data.gz", [&packed[..], b"!"].concat());
+    stops(&repository.scan(), "cannot look into data.gz");
+    repository.stage("data.gz", key.ini());
+    repository.blocks(&key);
+}
+
+#[test]
+fn what_base64_packs_too_deep_is_allowed_as_it_is() {
+    let repository = Repository::begun();
+    let deep = (0..5).fold(
+        b"a text that is long enough to be packed".to_vec(),
+        |content, _| {
+            let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+            packer.write_all(&content).unwrap();
+            packer.finish().unwrap()
+        },
+    );
+    let line = |content: &[u8]| format!("data: {}\n", BASE64.encode(content));
+    repository.stage("a", line(&deep));
+    stops(&repository.scan(), "packed in too many layers");
+    let output = scan(&repository, &["--staged", "--allow", "no key in it"]);
+    assert_eq!(output.status.code(), Some(0), "{:?}", texts(&output));
+    repository.git(&["add", ".keyagentallow"]);
+    repository.stage("b", format!("moved\n{}", line(&deep)));
+    passes(&repository, &["--staged"], ": no keys, 2 allowed");
 }
 
 #[test]

@@ -253,25 +253,33 @@ fn folders_are_walked_as_ripgrep_does() {
     let here: &[&str] = &["."];
     assert_eq!(
         paths(&found(&repository, here)),
-        ["./b", "./.hidden/d", "./a/binary", "./a/c"]
+        ["b", ".hidden/d", "a/binary", "a/c"]
     );
     assert_eq!(
         paths(&found(&repository, &[".", "--no-ignore"])),
-        [
-            "./b",
-            "./z.log",
-            "./.hidden/d",
-            "./a/binary",
-            "./a/c",
-            "./ignored/e"
-        ]
+        ["b", "z.log", ".hidden/d", "a/binary", "a/c", "ignored/e"]
     );
     // What is named is read, whatever it is.
     assert_eq!(
         paths(&found(&repository, &["z.log", "link", "ignored"])),
         ["z.log", "link", "ignored/e"]
     );
-    failed(&scan(&repository, &["a", "absent"]), "No such file");
+    // Nor does what cannot be read hide what else there is.
+    let output = scan(&repository, &["a", "absent", "gone", "--format", "json"]);
+    let (stdout, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(
+        stderr.contains("error: cannot scan absent, nor 1 more\n"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("No such file"), "{stderr}");
+    let document: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(document["findings"][0]["path"], "a/binary");
+    assert_eq!(document["errors"][1]["error"], "cannot scan gone");
+    let stderr = |arguments: &[&str]| texts(&scan(&repository, arguments)).1;
+    let passed_over = "\npassed over 2 files or folders, as .gitignore says; to read all: --no-ignore\n";
+    assert!(stderr(here).contains(passed_over), "{}", stderr(here));
+    assert!(!stderr(&[".", "--no-ignore"]).contains("passed over"));
     let output = scan(&repository, &["--no-ignore", "--staged"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -10,6 +10,7 @@ pub use file::{AllowFile, Entry, FILE_NAME, InvalidEntry, Salt};
 pub use marker::{disabled_block, marker};
 
 use super::{Finding, Scan, Scanned, Unread};
+use crate::problem::Problem;
 use crate::scan::detector::Rule;
 
 /// What a marker beside a finding says. It lets the finding pass unless it is void.
@@ -60,12 +61,16 @@ pub struct Settled {
     pub allowed: usize,
     /// As in [`Scan`].
     pub unreached: usize,
+    /// As in [`Scan`].
+    pub ignored: u64,
+    /// As in [`Scan`].
+    pub failures: Vec<Problem>,
 }
 
 impl Settled {
     /// Whether nothing stands in the way.
     pub fn is_clean(&self) -> bool {
-        self.findings.is_empty() && self.unread.is_empty()
+        self.findings.is_empty() && self.unread.is_empty() && self.failures.is_empty()
     }
 }
 
@@ -100,7 +105,7 @@ pub fn settle<'a>(
     let mut unread = scan.unread;
     unread.retain(|unread| {
         let (file, path) = rules_of(&unread.path);
-        !file.allows_path(&path, today)
+        !file.allows_value(&unread.fingerprint, today) && !file.allows_path(&path, today)
     });
     Settled {
         scanned: scan.scanned,
@@ -108,6 +113,8 @@ pub fn settle<'a>(
         findings,
         unread,
         unreached: scan.unreached,
+        ignored: scan.ignored,
+        failures: scan.failures,
     }
 }
 
@@ -147,7 +154,8 @@ mod tests {
     }
 
     fn settled(finding: Finding, file: &str, own: OwnKeys) -> Settled {
-        let file = AllowFile::parse(file.as_bytes()).expect("these are entries");
+        let file = AllowFile::parse(file.as_bytes());
+        assert_eq!(file.invalid(), None);
         let scan = Scan {
             findings: vec![finding],
             ..Scan::default()

@@ -95,6 +95,9 @@ pub struct Unread {
     pub path: String,
     /// Why not.
     pub why: Bound,
+    /// Says whether two contents are the same: 128 bits of SHA-256, in hex. It is that of the whole file, or of what
+    /// base64 in it says; empty where there is none.
+    pub fingerprint: String,
 }
 
 /// The bound that a container went over.

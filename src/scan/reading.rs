@@ -5,15 +5,19 @@ use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::ops::Range;
 
+use sha2::Digest;
+
 use super::change::{Bound, Candidate, Content, Finding, Unread};
 use super::decode::{self, Utf16};
 use super::detector::{self, Encoding, GoesOn, Match, Part, Rule};
-use super::{Scanner, allow, fingerprint, unpack};
+use super::{Scanner, allow, content_digest, fingerprint, hexadecimal, unpack};
 use crate::access_key::AccessKeyId;
 
+mod digested;
 mod place;
 mod window;
 
+use digested::Digested;
 use place::{Place, lines_around};
 use window::Window;
 
@@ -85,17 +89,22 @@ pub(super) fn read_within(
     raw.fill(reader)?;
     let head = raw.head();
     let mut inside = Content::default();
+    let mut reader = Digested::new(reader);
     if let Some(kind) = unpack::kind(head) {
+        if limits.depth == 0 {
+            reader.begin_with(head);
+        }
         if limits.depth >= DEEPEST {
             inside.unread.push(Unread {
                 path: String::new(),
                 why: Bound::Depth,
+                fingerprint: String::new(),
             });
         } else {
             let head = head.to_vec();
             let mut tee = Tee {
                 head: &head,
-                rest: reader,
+                rest: &mut reader,
                 chunks: &mut raw,
                 error: None,
             };
@@ -112,7 +121,7 @@ pub(super) fn read_within(
         while !raw.is_at_end {
             raw.make_room();
             let from = raw.filled;
-            raw.fill(reader)?;
+            raw.fill(&mut reader)?;
             text.push(&utf_16.decode(&raw.buffer[from..raw.filled]));
         }
         inside = text.finish();
@@ -120,10 +129,15 @@ pub(super) fn read_within(
     }
     while !raw.is_at_end {
         raw.make_room();
-        raw.fill(reader)?;
+        raw.fill(&mut reader)?;
     }
     let mut found = raw.finish();
     merge(&mut found, inside);
+    if let Some(fingerprint) = reader.fingerprint() {
+        for unread in &mut found.unread {
+            unread.fingerprint.clone_from(&fingerprint);
+        }
+    }
     Ok(found)
 }
 
@@ -311,7 +325,7 @@ impl<'s> Pass<'s> {
         values.retain(|value| accepted.contains(&value.range.start));
         for value in values {
             if self.found.candidates.len() >= MOST_CANDIDATES {
-                self.unread(Bound::Size);
+                self.unread(Bound::Size, String::new());
                 break;
             }
             place.go_to(text, value.range.start);
@@ -328,10 +342,11 @@ impl<'s> Pass<'s> {
         }
     }
 
-    fn unread(&mut self, why: Bound) {
+    fn unread(&mut self, why: Bound, fingerprint: String) {
         let unread = Unread {
             path: String::new(),
             why,
+            fingerprint,
         };
         if !self.found.unread.contains(&unread) {
             self.found.unread.push(unread);
@@ -340,8 +355,9 @@ impl<'s> Pass<'s> {
 
     /// What base64 says is packed; it is told where the base64 begins.
     fn packed(&mut self, packed: &[u8], range: &Range<usize>, place: &Place) {
+        let fingerprint = || hexadecimal(content_digest().chain_update(packed));
         if self.limits.depth >= DEEPEST {
-            self.unread(Bound::Depth);
+            self.unread(Bound::Depth, fingerprint());
             return;
         }
         let limits = Limits {
@@ -351,7 +367,12 @@ impl<'s> Pass<'s> {
         let Ok(content) = read_within(self.scanner, &mut &packed[..], limits) else {
             return;
         };
-        self.found.unread.extend(content.unread);
+        for unread in content.unread {
+            self.found.unread.push(Unread {
+                fingerprint: fingerprint(),
+                ..unread
+            });
+        }
         for mut candidate in content.candidates {
             candidate.finding.line = place.line;
             candidate.finding.column = place.column();

@@ -7,6 +7,7 @@ use super::Scanned;
 use super::allow::Settled;
 use super::change::{Bound, Finding};
 use super::detector::Rule;
+use crate::problem::Problem;
 
 mod github;
 mod sarif;
@@ -16,7 +17,7 @@ mod way_on;
 pub use github::github;
 pub use sarif::sarif;
 pub use text::text;
-pub use way_on::{Source, unread, way_on};
+pub use way_on::{Source, failure, unread, way_on};
 
 /// How the result of a scan is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -38,6 +39,16 @@ struct Document<'a> {
     schema: &'static str,
     scanned: Scanned,
     findings: &'a [Finding],
+    allowed: usize,
+    unread: Vec<NotLookedInto<'a>>,
+    errors: &'a [Problem],
+}
+
+#[derive(Serialize)]
+struct NotLookedInto<'a> {
+    path: &'a str,
+    why: &'static str,
+    fingerprint: Option<&'a str>,
 }
 
 /// The document `keyagent.scan/1`, with a newline at its end.
@@ -50,6 +61,17 @@ pub fn json(settled: &Settled) -> Result<String, serde_json::Error> {
         schema: "keyagent.scan/1",
         scanned: settled.scanned,
         findings: &settled.findings,
+        allowed: settled.allowed,
+        unread: settled
+            .unread
+            .iter()
+            .map(|unread| NotLookedInto {
+                path: &unread.path,
+                why: why_unread(unread.why),
+                fingerprint: Some(&*unread.fingerprint).filter(|fingerprint| !fingerprint.is_empty()),
+            })
+            .collect(),
+        errors: &settled.failures,
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
@@ -67,6 +89,19 @@ pub fn summary(settled: &Settled) -> String {
     }
     if !settled.unread.is_empty() {
         text.push_str(&format!(", {} not looked into", settled.unread.len()));
+    }
+    if !settled.failures.is_empty() {
+        text.push_str(&format!(", {} not read", settled.failures.len()));
+    }
+    if settled.ignored > 0 {
+        text.push_str(&format!(
+            "\npassed over {}, as .gitignore says; to read all: --no-ignore",
+            if settled.ignored == 1 {
+                "one file or folder".to_owned()
+            } else {
+                format!("{} files or folders", settled.ignored)
+            }
+        ));
     }
     if settled.unreached > 0 {
         let (objects, hold) = match settled.unreached {

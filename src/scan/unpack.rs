@@ -131,6 +131,7 @@ impl Unpacker<'_> {
         self.found.unread.push(Unread {
             path: name.to_owned(),
             why,
+            fingerprint: String::new(),
         });
     }
 }

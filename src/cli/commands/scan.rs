@@ -105,7 +105,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         } else {
             Ignored::IsSkipped
         };
-        tell(source::paths(scanner, &args.paths, ignored)?, Source::Files)
+        tell(source::paths(scanner, &args.paths, ignored), Source::Files)
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Entry {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
-    /// A value, by the hash of its fingerprint with a salt.
+    /// A value or a content, by the hash of its fingerprint with a salt.
     Value { salt: Salt, hash: [u8; 16] },
     /// All that lies at these paths.
     Path(Glob),
@@ -52,7 +52,11 @@ enum What {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowFile {
     entries: Vec<Entry>,
+    invalid: Option<InvalidEntry>,
 }
+
+/// Why a line of a merge's conflict is no entry.
+const CONFLICT: &str = "is git's mark of a conflict";
 
 /// A line that is no entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +73,11 @@ impl From<InvalidEntry> for Problem {
         Self::new(
             format!("cannot tell what {FILE_NAME} allows"),
             error.to_string(),
-            "write `value FINGERPRINT REASON` or `path GLOB REASON`, then: git add .keyagentallow",
+            if error.why == CONFLICT {
+                "keep the entries of both sides without git's marks, then: git add .keyagentallow"
+            } else {
+                "write `value FINGERPRINT REASON` or `path GLOB REASON`, then: git add .keyagentallow"
+            },
         )
     }
 }
@@ -98,7 +106,7 @@ impl Salt {
 }
 
 impl Entry {
-    /// Lets a value pass, for a reason that may end in `until=DATE`.
+    /// Lets a value pass, or a content that cannot be looked into, for a reason that may end in `until=DATE`.
     ///
     /// # Errors
     ///
@@ -106,27 +114,6 @@ impl Entry {
     pub fn value(fingerprint: &str, salt: Salt, because: &str, today: Date) -> Result<Self, Void> {
         let hash = salt.hash(fingerprint);
         Self::new(What::Value { salt, hash }, because, Some(today))
-    }
-
-    /// Lets all pass that lies at this very path.
-    ///
-    /// # Errors
-    ///
-    /// As for a value.
-    pub fn path(path: &str, because: &str, today: Date) -> Result<Self, Void> {
-        // What cannot stand in quotes on a line is matched by any one character.
-        let text: String = format!("/{path}")
-            .chars()
-            .map(|c| {
-                if c == '"' || c.is_control() || c == char::REPLACEMENT_CHARACTER {
-                    '?'
-                } else {
-                    c
-                }
-            })
-            .collect();
-        let names = text[1..].split('/').map(str::to_owned).collect();
-        Self::new(What::Path(Glob { text, names }), because, Some(today))
     }
 
     fn new(what: What, because: &str, today: Option<Date>) -> Result<Self, Void> {
@@ -158,6 +145,7 @@ impl Entry {
                     rest,
                 )
             }
+            _ if is_conflict(kind) => return Err(CONFLICT),
             _ => return Err("begins with neither `value` nor `path`"),
         };
         Self::new(what, rest, None).map_err(|void| match void {
@@ -187,25 +175,32 @@ impl fmt::Display for Entry {
 }
 
 impl AllowFile {
-    /// Reads the entries; empty lines and comments mean nothing.
-    ///
-    /// # Errors
-    ///
-    /// At the first line that is no entry: what it was to allow is not known.
-    pub fn parse(content: &[u8]) -> Result<Self, InvalidEntry> {
+    /// Reads the entries; empty lines and comments mean nothing. A line that is no entry allows nothing.
+    pub fn parse(content: &[u8]) -> Self {
         let text = String::from_utf8_lossy(content);
-        let mut entries = Vec::new();
+        let mut file = Self::default();
         for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            entries.push(Entry::parse(line).map_err(|why| InvalidEntry { line: index + 1, why })?);
+            match Entry::parse(line) {
+                Ok(entry) => file.entries.push(entry),
+                Err(why) if file.invalid.is_none() => {
+                    file.invalid = Some(InvalidEntry { line: index + 1, why });
+                }
+                Err(_) => {}
+            }
         }
-        Ok(Self { entries })
+        file
     }
 
-    /// Whether an entry allows the value with this fingerprint today.
+    /// The first line that is no entry: what it was to allow is not known.
+    pub fn invalid(&self) -> Option<&InvalidEntry> {
+        self.invalid.as_ref()
+    }
+
+    /// Whether an entry allows the value or content with this fingerprint today.
     pub fn allows_value(&self, fingerprint: &str, today: Date) -> bool {
         self.entries.iter().any(|entry| {
             entry.holds(today)
@@ -258,6 +253,11 @@ fn word(text: &str) -> Result<(String, &str), &'static str> {
     }
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     Ok((word.to_owned(), rest))
+}
+
+/// What git writes around the sides of a merge that it leaves to a person.
+fn is_conflict(word: &str) -> bool {
+    word.len() == 7 && ["<", "|", "=", ">"].iter().any(|mark| word == mark.repeat(7))
 }
 
 fn bytes<const N: usize>(hex: &str) -> Option<[u8; N]> {
@@ -335,9 +335,9 @@ mod tests {
     };
 
     fn allows(glob: &str, path: &str) -> bool {
-        AllowFile::parse(format!("path \"{glob}\" made up\n").as_bytes())
-            .expect("it is an entry")
-            .allows_path(path, TODAY)
+        let file = AllowFile::parse(format!("path \"{glob}\" made up\n").as_bytes());
+        assert_eq!(file.invalid(), None);
+        file.allows_path(path, TODAY)
     }
 
     #[test]
@@ -345,7 +345,8 @@ mod tests {
         let salt = Salt([7; 8]);
         let entry = Entry::value("f1", salt, "old until=2026-11-25", TODAY).expect("it has a reason");
         let content = AllowFile::with("", &[entry]);
-        let file = AllowFile::parse(content.as_bytes()).expect("keyagent reads what it writes");
+        let file = AllowFile::parse(content.as_bytes());
+        assert_eq!(file.invalid(), None);
         assert!(file.allows_value("f1", TODAY));
         assert!(!file.allows_value("f2", TODAY));
         let tomorrow = Date { day: 26, ..TODAY };
@@ -384,8 +385,11 @@ mod tests {
             ("path ** all", 1, "every path"),
             ("path * all", 1, "every path"),
             ("path / all", 1, "every path"),
+            ("path a b\n<<<<<<< HEAD\npath c d", 2, "conflict"),
+            ("path a b\n=======\nwhat", 2, "conflict"),
         ] {
-            let error = AllowFile::parse(content.as_bytes()).expect_err(content);
+            let file = AllowFile::parse(content.as_bytes());
+            let error = file.invalid().expect(content);
             assert_eq!(error.line, line, "{content}");
             assert!(error.why.contains(why), "{content}: {}", error.why);
         }

@@ -4,7 +4,7 @@
 use super::{known, name, shown};
 use crate::scan::allow::Settled;
 
-/// A line `::error file=…,line=…,col=…::…` for each finding, and for each content that was not looked into.
+/// A line `::error file=…,line=…,col=…::…` for each finding, and for each content that was not looked into or not read.
 pub fn github(settled: &Settled) -> String {
     let mut text = String::new();
     for finding in &settled.findings {
@@ -26,6 +26,13 @@ pub fn github(settled: &Settled) -> String {
             property(&unread.path),
             property("keyagent: not looked into"),
             data(super::why_unread(unread.why))
+        ));
+    }
+    for problem in &settled.failures {
+        text.push_str(&format!(
+            "::error title={}::{}\n",
+            property("keyagent: not read"),
+            data(&format!("{}: {}", problem.error, problem.cause))
         ));
     }
     text

@@ -30,6 +30,12 @@ pub fn sarif(settled: &Settled) -> Result<String, serde_json::Error> {
                 "locations": [{ "physicalLocation": { "artifactLocation": artifact(&unread.path) } }],
             })
         })
+        .chain(settled.failures.iter().map(|problem| {
+            json!({
+                "level": "error",
+                "message": { "text": format!("{}: {}", problem.error, problem.cause) },
+            })
+        }))
         .collect();
     let log = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
@@ -42,7 +48,7 @@ pub fn sarif(settled: &Settled) -> Result<String, serde_json::Error> {
                 "rules": RULES.map(rule),
             }},
             "invocations": [{
-                "executionSuccessful": settled.unread.is_empty(),
+                "executionSuccessful": settled.unread.is_empty() && settled.failures.is_empty(),
                 "toolExecutionNotifications": notifications,
             }],
             // Columns are bytes of the decoded text, which for ASCII lines is the same.

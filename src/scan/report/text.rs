@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{counted, known, shown};
+use super::{counted, known, shown, why_unread};
 use crate::scan::allow::{Settled, is_own_and_live};
 use crate::scan::change::Finding;
 use crate::scan::detector::Encoding;
@@ -14,6 +14,8 @@ const WIDTH: usize = 80;
 const ROWS: usize = 11;
 /// Of those, so many may name one's own keys one by one where all else is summed up.
 const OWN_ROWS: usize = 3;
+/// And so many what was not looked into.
+const UNREAD_ROWS: usize = 4;
 
 /// Every key with all its parts, one's own keys that are in use first; or, where they are many, every file with how many.
 pub fn text(settled: &Settled) -> String {
@@ -34,7 +36,38 @@ pub fn text(settled: &Settled) -> String {
     } else {
         summed_up(settled, &groups)
     };
-    lines.into_iter().map(|line| line + "\n").collect()
+    lines
+        .into_iter()
+        .chain(unread(settled))
+        .map(|line| line + "\n")
+        .collect()
+}
+
+/// What was not looked into beside what was found. Where nothing was found, and it is all in one file, the error says so.
+fn unread(settled: &Settled) -> Vec<String> {
+    let told = settled.unread.len() + settled.failures.len();
+    if told == 0 || (told == 1 && settled.findings.is_empty()) {
+        return Vec::new();
+    }
+    let unread = settled.unread.iter().map(|unread| {
+        format!(
+            "{}  not looked into: {}",
+            shown(&unread.path),
+            why_unread(unread.why)
+        )
+    });
+    let failures = settled
+        .failures
+        .iter()
+        .map(|problem| format!("{}: {}", problem.error, problem.cause));
+    let mut lines: Vec<String> = unread.chain(failures).take(UNREAD_ROWS).collect();
+    if lines.len() < told {
+        lines.push(format!(
+            "and {} more; to see each: --format json",
+            told - lines.len()
+        ));
+    }
+    lines
 }
 
 /// A key: its first part as it begins a line, the others below it and indented.

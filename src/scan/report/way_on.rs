@@ -137,6 +137,18 @@ pub fn way_on(settled: &Settled, source: Source<'_>) -> String {
     lines.join("\n")
 }
 
+/// What could not be read at all, as one failure that names the first.
+pub fn failure(settled: &Settled) -> Option<Problem> {
+    let first = settled.failures.first()?;
+    Some(match settled.failures.len() - 1 {
+        0 => first.clone(),
+        more => Problem {
+            error: format!("{}, nor {more} more", first.error),
+            ..first.clone()
+        },
+    })
+}
+
 /// What was not looked into, as a failure: nobody may take it for clean.
 pub fn unread(settled: &Settled, source: Source<'_>) -> Option<Problem> {
     let first = settled.unread.first()?;

@@ -1,5 +1,6 @@
 //! Files and folders, as ripgrep would walk them; but hidden files are always read, and binary ones too.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -20,25 +21,25 @@ pub enum Ignored {
 
 /// Files that are named, and the files below folders, in the order of their paths. Files of one folder are seen together.
 ///
-/// Links are followed only where they were typed, and
-/// `.git` is left out below a folder.
-///
-/// # Errors
-///
-/// At the first file or folder that cannot be read.
-pub fn paths(scanner: &Scanner, paths: &[PathBuf], ignored: Ignored) -> Result<Scan, Error> {
+/// Links are followed only where they were typed, and `.git` is left out below a folder. What cannot be read is told beside
+/// the rest, in [`Scan::failures`].
+pub fn paths(scanner: &Scanner, paths: &[PathBuf], ignored: Ignored) -> Scan {
     let mut scan = Scan::default();
     let mut named = Change::default();
     for path in paths.iter().filter(|path| !path.is_dir()) {
-        let content = read(scanner, path)?;
-        scan.scanned.count(&content);
-        named.add(&path.to_string_lossy(), content);
+        match read(scanner, path) {
+            Ok(content) => {
+                scan.scanned.count(&content);
+                named.add(&plain(path), content);
+            }
+            Err(error) => scan.failures.push(error.into()),
+        }
     }
     scan.add(named);
     for path in paths.iter().filter(|path| path.is_dir()) {
-        below(scanner, path, ignored, &mut scan)?;
+        below(scanner, path, ignored, &mut scan);
     }
-    Ok(scan)
+    scan
 }
 
 /// What the threads have read; what holds nothing is only counted.
@@ -46,10 +47,12 @@ pub fn paths(scanner: &Scanner, paths: &[PathBuf], ignored: Ignored) -> Result<S
 struct Read {
     scanned: Scanned,
     contents: Vec<(PathBuf, Content)>,
-    error: Option<Error>,
+    /// How many entries of each folder were met.
+    met: HashMap<PathBuf, u64>,
+    failures: Vec<(PathBuf, Error)>,
 }
 
-fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) -> Result<(), Error> {
+fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let walk = WalkBuilder::new(folder)
         .hidden(false)
@@ -68,9 +71,16 @@ fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) ->
         };
         Box::new(move |entry| visitor.visit(entry))
     });
-    let all = all.into_inner().expect("no thread has panicked");
-    if let Some(error) = all.error {
-        return Err(error);
+    let mut all = all.into_inner().expect("no thread has panicked");
+    all.failures.sort_by(|one, other| one.0.cmp(&other.0));
+    scan.failures
+        .extend(all.failures.into_iter().map(|(_, error)| error.into()));
+    if ignored == Ignored::IsSkipped {
+        scan.ignored += all
+            .met
+            .iter()
+            .map(|(folder, met)| passed_over(folder, *met))
+            .sum::<u64>();
     }
     scan.scanned.blobs += all.scanned.blobs;
     scan.scanned.bytes += all.scanned.bytes;
@@ -80,11 +90,22 @@ fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) ->
     for side_by_side in contents.chunk_by_mut(|one, other| one.0.parent() == other.0.parent()) {
         let mut change = Change::default();
         for (path, content) in side_by_side {
-            change.add(&path.to_string_lossy(), std::mem::take(content));
+            change.add(&plain(path), std::mem::take(content));
         }
         scan.add(change);
     }
-    Ok(())
+}
+
+/// How many entries of a folder were not met: those that are ignored, and nothing else.
+fn passed_over(folder: &Path, met: u64) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    let there = entries
+        .flatten()
+        .filter(|entry| entry.file_name() != ".git")
+        .count();
+    u64::try_from(there).map_or(0, |there| there.saturating_sub(met))
 }
 
 struct Visitor<'a> {
@@ -98,8 +119,20 @@ impl Visitor<'_> {
     fn visit(&mut self, entry: Result<DirEntry, ignore::Error>) -> WalkState {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => return self.fail(unreadable(error, self.folder)),
+            Err(error) => {
+                self.fail(unreadable(error, self.folder));
+                return WalkState::Continue;
+            }
         };
+        if entry.depth() > 0
+            && let Some(folder) = entry.path().parent()
+        {
+            self.met_in(folder);
+        }
+        if entry.file_type().is_some_and(|kind| kind.is_dir()) {
+            // Every entry of a folder may be ignored.
+            self.read.met.entry(entry.path().to_owned()).or_default();
+        }
         // A broken pattern in an ignore file may hide less than was meant, never more.
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
             return WalkState::Continue;
@@ -110,15 +143,23 @@ impl Visitor<'_> {
                 self.read
                     .contents
                     .extend(kept(&mut self.read.scanned, [(path, content)]));
-                WalkState::Continue
             }
-            Err(error) => self.fail(error),
+            Err(error) => self.fail((entry.into_path(), error)),
+        }
+        WalkState::Continue
+    }
+
+    fn met_in(&mut self, folder: &Path) {
+        match self.read.met.get_mut(folder) {
+            Some(met) => *met += 1,
+            None => {
+                self.read.met.insert(folder.to_owned(), 1);
+            }
         }
     }
 
-    fn fail(&mut self, error: Error) -> WalkState {
-        self.read.error = Some(error);
-        WalkState::Quit
+    fn fail(&mut self, failure: (PathBuf, Error)) {
+        self.read.failures.push(failure);
     }
 }
 
@@ -129,7 +170,10 @@ impl Drop for Visitor<'_> {
         all.scanned.blobs += self.read.scanned.blobs;
         all.scanned.bytes += self.read.scanned.bytes;
         all.contents.append(&mut self.read.contents);
-        all.error = all.error.take().or(self.read.error.take());
+        all.failures.append(&mut self.read.failures);
+        for (folder, met) in self.read.met.drain() {
+            *all.met.entry(folder).or_default() += met;
+        }
     }
 }
 
@@ -142,7 +186,16 @@ fn read(scanner: &Scanner, path: &Path) -> Result<Content, Error> {
         })
 }
 
-fn unreadable(error: ignore::Error, folder: &Path) -> Error {
+/// The path as it is told: as git and GitHub would name it, without a dot in front.
+fn plain(path: &Path) -> String {
+    let path = match path.strip_prefix(".") {
+        Ok(inside) if !inside.as_os_str().is_empty() => inside,
+        Ok(_) | Err(_) => path,
+    };
+    path.to_string_lossy().into_owned()
+}
+
+fn unreadable(error: ignore::Error, folder: &Path) -> (PathBuf, Error) {
     let mut path = folder.to_owned();
     let mut inner = &error;
     while let ignore::Error::WithPath { err, .. }
@@ -154,10 +207,8 @@ fn unreadable(error: ignore::Error, folder: &Path) -> Error {
         }
         inner = err;
     }
-    Error::Read {
-        path,
-        source: error
-            .into_io_error()
-            .unwrap_or_else(|| std::io::ErrorKind::Other.into()),
-    }
+    let source = error
+        .into_io_error()
+        .unwrap_or_else(|| std::io::ErrorKind::Other.into());
+    (path.clone(), Error::Read { path, source })
 }

@@ -8,11 +8,11 @@ use crate::clock;
 use crate::git::{self, Repository};
 use crate::problem::{Problem, quoted};
 use crate::process::Environment;
-use crate::scan::Scan;
 use crate::scan::allow::{
     self, AllowFile, Date, Entry, FILE_NAME, OwnKeys, Salt, Settled, Void, is_own_and_live,
 };
 use crate::scan::report::{self, Format, Source};
+use crate::scan::{Scan, Unread};
 
 /// How the result is told, and what may pass.
 #[derive(Debug, Default, clap::Args)]
@@ -32,7 +32,7 @@ pub(super) struct Telling {
 ///
 /// # Errors
 ///
-/// When `.keyagentallow` cannot be read or written, or something was not looked into.
+/// When `.keyagentallow` cannot be read, understood or written, or something was not looked into.
 pub(super) fn tell(
     args: &Telling,
     scan: Scan,
@@ -41,7 +41,7 @@ pub(super) fn tell(
     environment: &Environment,
 ) -> Result<u8, Problem> {
     let today = clock::today();
-    let rules = if scan.findings.is_empty() && scan.unread.is_empty() {
+    let rules = if scan.findings.is_empty() && scan.unread.is_empty() && !stages_rules(source) {
         // Most runs find nothing, and are not to wait for git once more.
         Rules::default()
     } else {
@@ -53,7 +53,9 @@ pub(super) fn tell(
         OwnKeys::Block
     };
     let mut settled = allow::settle(scan, own, today, |path| rules.of_path(path));
+    let invalid = rules.invalid();
     let written = match &args.allow {
+        Some(_) if invalid.is_some() => Vec::new(),
         Some(reason) => write(&mut settled, reason, &rules, source, today, || {
             Repository::open(here, environment)?.top_level()
         })?,
@@ -74,25 +76,39 @@ pub(super) fn tell(
         Format::Sarif => ui::out(&document(report::sarif(&settled))?),
         Format::Github => ui::out(&report::github(&settled)),
     }
-    if args.allow.is_some() && written.is_empty() && settled.is_clean() {
+    if args.allow.is_some() && written.is_empty() && settled.is_clean() && invalid.is_none() {
         ui::note("there is nothing to allow, so nothing was written");
     }
     for line in written {
         ui::note(&line);
     }
-    ui::note(&report::summary(&settled));
+    // Where nothing at all could be read the error says it better.
+    if settled.scanned.blobs > 0 || settled.failures.is_empty() {
+        ui::note(&report::summary(&settled));
+    }
     if rules.has_unstaged && !settled.is_clean() {
         ui::note(&format!(
             "{FILE_NAME} says something else than is staged; it counts with: git add -- :/{FILE_NAME}"
         ));
     }
+    if !settled.findings.is_empty() && args.format == Format::Text {
+        ui::note(&report::way_on(&settled, source));
+    }
+    if let Some(problem) = invalid.or_else(|| report::failure(&settled)) {
+        return Err(problem);
+    }
     if !settled.findings.is_empty() {
-        if args.format == Format::Text {
-            ui::note(&report::way_on(&settled, source));
-        }
         return Ok(exit_code::FOUND);
     }
     report::unread(&settled, source).map_or(Ok(exit_code::OK), Err)
+}
+
+/// Whether the commit that is being made changes the entries: a line that is none is found before it is history.
+fn stages_rules(source: Source<'_>) -> bool {
+    match source {
+        Source::Staged { is_staged, .. } => is_staged(FILE_NAME),
+        Source::Commits | Source::Pushed | Source::Files | Source::Stream => false,
+    }
 }
 
 /// The entries that hold for each path: of the repository that is scanned, or, for files, of the one they lie in.
@@ -126,7 +142,7 @@ impl Rules {
                     Err(git::Error::NotARepository) => Vec::new(),
                     Err(error) => return Err(error.into()),
                 };
-                rules.files.insert(PathBuf::new(), AllowFile::parse(&content)?);
+                rules.files.insert(PathBuf::new(), AllowFile::parse(&content));
             }
             Source::Files => {
                 let paths = scan.findings.iter().map(|finding| &finding.path);
@@ -141,12 +157,18 @@ impl Rules {
                         .insert(path.clone(), (root.clone(), slashes(&inside)));
                     if let std::collections::btree_map::Entry::Vacant(place) = rules.files.entry(root) {
                         let content = read(place.key())?;
-                        place.insert(AllowFile::parse(content.as_bytes())?);
+                        place.insert(AllowFile::parse(content.as_bytes()));
                     }
                 }
             }
         }
         Ok(rules)
+    }
+
+    /// Why some of the entries count for nothing.
+    fn invalid(&self) -> Option<Problem> {
+        let first = self.files.values().find_map(AllowFile::invalid)?;
+        Some(first.clone().into())
     }
 
     fn of_path(&self, path: &str) -> (&AllowFile, String) {
@@ -189,10 +211,11 @@ fn write(
             entries.entry(root).or_default().push(entry);
         }
     }
-    for unread in &settled.unread {
-        let (root, inside) = rules.place(&unread.path);
-        let entry = Entry::path(&inside, reason, today).map_err(bad_reason)?;
-        if seen.insert((root.clone(), inside)) {
+    // By what they are, not by their path: another file may lie there tomorrow.
+    for unread in settled.unread.iter().filter(|unread| may_be_allowed(unread)) {
+        let (root, _) = rules.place(&unread.path);
+        let entry = Entry::value(&unread.fingerprint, Salt::random(), reason, today).map_err(bad_reason)?;
+        if seen.insert((root.clone(), unread.fingerprint.clone())) {
             entries.entry(root).or_default().push(entry);
         }
     }
@@ -223,9 +246,14 @@ fn write(
     }
     let before = settled.findings.len() + settled.unread.len();
     settled.findings.retain(is_own_and_live);
-    settled.unread.clear();
-    settled.allowed += before - settled.findings.len();
+    settled.unread.retain(|unread| !may_be_allowed(unread));
+    settled.allowed += before - settled.findings.len() - settled.unread.len();
     Ok(notes)
+}
+
+/// Whether it can be known again.
+fn may_be_allowed(unread: &Unread) -> bool {
+    !unread.fingerprint.is_empty()
 }
 
 /// What is wrong with a reason that was typed just now.
