@@ -333,7 +333,7 @@ fn root(arn: &str) -> User<'_> {
 fn unreadable(name: &str, row: u64, error: &RowError) -> Problem {
     let hint = match error {
         RowError::Read(_) => format!("ls -l {}", crate::problem::word(name)),
-        RowError::Columns { .. } | RowError::Name(_) | RowError::Value { .. } => {
+        RowError::Columns { .. } | RowError::Name(_) | RowError::Encoding(_) | RowError::Value { .. } => {
             format!("sed -n {row}p {}", crate::problem::word(name))
         }
     };

@@ -70,9 +70,12 @@ pub enum RowError {
         /// As the header has.
         expected: usize,
     },
-    /// Not UTF-8, or empty.
+    /// Empty.
     #[error("column {0} names nobody")]
     Name(&'static str),
+    /// Latin-1, as a spreadsheet program may save it.
+    #[error("column {0} is not in UTF-8")]
+    Encoding(&'static str),
     /// A value that is none of the column's.
     #[error("column {column} has `{value}`, which is no {kind}")]
     Value {
@@ -235,6 +238,9 @@ impl<'a> Fields<'a> {
     fn row(mut self, number: u64) -> Result<(Row<'a>, Option<Timestamp>), RowError> {
         let (name, arn) = (self.text(0)?, self.text(1)?);
         let is_root = is_root(name, arn);
+        if !arn.starts_with("arn:") {
+            self.cannot_read(1, "ARN such as arn:aws:iam::123456789012:user/ann");
+        }
         let user = User {
             name: if is_root { ROOT } else { name },
             arn,
@@ -274,10 +280,11 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&self, column: usize) -> Result<&'a str, RowError> {
-        std::str::from_utf8(self.bytes(column))
-            .ok()
-            .filter(|text| !text.is_empty())
-            .ok_or(RowError::Name(COLUMNS[column]))
+        match std::str::from_utf8(self.bytes(column)) {
+            Ok("") => Err(RowError::Name(COLUMNS[column])),
+            Ok(text) => Ok(text),
+            Err(_) => Err(RowError::Encoding(COLUMNS[column])),
+        }
     }
 
     fn boolean(&mut self, column: usize) -> Option<bool> {
@@ -466,7 +473,7 @@ mod tests {
         text[place] = 0xff;
         let mut report = CredentialReport::open(&text[..]).unwrap();
         let (number, error) = report.next_row().unwrap().unwrap_err();
-        assert_eq!((number, error), (2, RowError::Name("user")));
+        assert_eq!((number, error), (2, RowError::Encoding("user")));
     }
 
     #[test]

@@ -165,6 +165,12 @@ pub fn warning(words: &str, command: &str) {
     ));
 }
 
+/// A remark on stderr that begins with `note: `, within 80 columns.
+#[cfg(feature = "aws")]
+pub fn remark(text: &str) {
+    note(&format!("note: {}", wrapped_at(text, 80, "note: ".len())));
+}
+
 /// Breaks text between words where a line would be wider; every further line is indented.
 fn wrapped(text: &str, width: usize) -> String {
     wrapped_at(text, width, INDENT.len())

@@ -276,6 +276,10 @@ fn a_row_that_cannot_be_read_is_named_and_never_passes() {
         (bob.replacen("true", "yes", 1), "access_key_1_active has `yes`"),
         (bob.replacen("true", "", 1), "access_key_1_active has ``"),
         (bob.replacen("bob", "", 1), "column user names nobody"),
+        (
+            bob.replacen("arn:aws:iam::123456789012:user/", "", 1),
+            "column arn has `bob`, which is no ARN",
+        ),
     ] {
         let run = with_row(&home, &row).fails_with(
             "cannot evaluate row 4 of report.csv",
@@ -288,7 +292,9 @@ fn a_row_that_cannot_be_read_is_named_and_never_passes() {
             "{cause}: {found:#?}"
         );
         assert!(
-            !found.contains(&"bob key-rotation 1 pass".to_owned()) || cause.contains("active"),
+            !found.contains(&"bob key-rotation 1 pass".to_owned())
+                || cause.contains("active")
+                || cause.contains("arn"),
             "{cause}"
         );
         assert_eq!(run.json()["summary"]["not_evaluated"], 1, "{cause}");
@@ -336,6 +342,7 @@ fn what_is_no_text_is_named() {
     let place = latin_1.windows(4).rposition(|bytes| bytes == b"ann,").unwrap();
     latin_1[place] = 0xe4;
     home.write("report.csv", latin_1);
-    let run = audit(&home, &["--format", "json"]).fails_with("row 3", "names nobody", "sed -n 3p");
+    let run =
+        audit(&home, &["--format", "json"]).fails_with("row 3", "column arn is not in UTF-8", "sed -n 3p");
     assert!(!run.stdout.contains("nn\""), "{}", run.stdout);
 }

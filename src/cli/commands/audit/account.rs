@@ -128,7 +128,7 @@ impl Questions<'_> {
         account: Account,
         output: &mut dyn Output,
     ) -> Result<Tally, Problem> {
-        let cannot = format!("cannot audit the account {}", account.id);
+        let cannot = cannot_audit(&account);
         let report = live::credential_report(iam).await.map_err(|error| match error {
             NoReport::Iam(error) => self.refused(&error, &cannot),
             NoReport::TookTooLong => Problem::new(
@@ -165,7 +165,7 @@ impl Questions<'_> {
         account: Account,
         output: &mut dyn Output,
     ) -> Result<Tally, Problem> {
-        let cannot = format!("cannot audit the account {}", account.id);
+        let cannot = cannot_audit(&account);
         let root = iam.root_has_access_key().await;
         let mut assessment = Assessment::new(self.judge, output, Some(account), None);
         let mut failures = Failures::default();
@@ -254,6 +254,10 @@ impl Questions<'_> {
         }
         problem
     }
+}
+
+fn cannot_audit(account: &Account) -> String {
+    format!("cannot audit the account {}", account.id)
 }
 
 fn unusable(what: &str, error: &ReportError) -> Problem {

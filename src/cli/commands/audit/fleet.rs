@@ -104,8 +104,10 @@ async fn listed(args: &Args, signer: &mut Signer<'_>) -> Result<(Client, Vec<Nam
     let (active, others): (Vec<_>, Vec<_>) = accounts.into_iter().partition(|account| account.is_active);
     if !others.is_empty() {
         let ids: Vec<&str> = others.iter().map(|account| account.id.as_str()).collect();
-        let text = format!("note: not audited, for they are not active: {}", ids.join(", "));
-        ui::note(&ui::wrapped_at(&text, 80, "note: ".len()));
+        ui::remark(&format!(
+            "not audited, for they are not active: {}",
+            ids.join(", ")
+        ));
     }
     let named = active.into_iter().map(|account| Named {
         id: account.id,

@@ -28,7 +28,7 @@ pub(super) fn evaluate(
     };
     let mut report = CredentialReport::open(source).map_err(|error| unusable(&name, &error))?;
     if judge.exemptions.names_keys() {
-        ui::note("note: a saved report names no key, so no [key …] of the exemptions holds");
+        ui::remark("a saved report names no key, so no [key …] of the exemptions holds");
     }
     let mut assessment = Assessment::new(judge, output, None, None);
     assessment
@@ -38,10 +38,10 @@ pub(super) fn evaluate(
     if let (Some(newest), None) = (tally.summary.newest_time, args.as_of) {
         let days = days_since(newest, judge.as_of);
         let text = format!(
-            "note: the newest time in {name} is {newest}, {days} days ago; the verdicts are as of now\n\
+            "the newest time in {name} is {newest}, {days} days ago; the verdicts are as of now\n\
              as of then: --as-of {newest}"
         );
-        ui::note(&ui::wrapped_at(&text, 80, "note: ".len()));
+        ui::remark(&text);
     }
     Ok(tally)
 }
