@@ -20,7 +20,7 @@ pub mod rotations;
 pub mod signing;
 pub mod ui;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, guarded};
 use crate::process::Environment;
 
 /// Rotates long-term AWS access keys safely, and keeps them out of git
@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            let _ = error.print();
+            tell(&error);
             return ExitCode::from(if error.use_stderr() {
                 exit_code::FAILED
             } else {
@@ -138,5 +138,16 @@ pub fn main() -> ExitCode {
             ui::problem(&problem);
             ExitCode::from(exit_code::FAILED)
         }
+    }
+}
+
+/// clap repeats what was typed, and that may be a secret in the wrong place.
+fn tell(error: &clap::Error) {
+    let text = error.render().to_string();
+    let guarded = guarded(&text);
+    if error.use_stderr() && guarded != text {
+        ui::note(guarded.trim_end());
+    } else {
+        let _ = error.print();
     }
 }

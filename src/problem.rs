@@ -43,9 +43,59 @@ pub fn word(text: &str) -> String {
     }
 }
 
+/// What was typed or read, as it may be repeated: of whatever may be a secret access key or a session token, its first 4
+/// characters and the length.
+pub fn guarded(text: &str) -> String {
+    let of_base64 = |c: char| c.is_ascii_alphanumeric() || "+/".contains(c);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let length = rest.find(|c| !of_base64(c)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(length);
+        if may_be_secret(run) {
+            shown.push_str(&format!("{}… ({} characters)", &run[..4], run.len()));
+        } else {
+            shown.push_str(run);
+        }
+        let other = after.find(of_base64).unwrap_or(after.len());
+        shown.push_str(&after[..other]);
+        rest = &after[other..];
+    }
+    shown
+}
+
+/// A run of base64's characters. A path can be one as well: it begins with its slash, and has many.
+fn may_be_secret(run: &str) -> bool {
+    let has = |class: fn(&u8) -> bool| run.bytes().any(|byte| class(&byte));
+    let is_path = run.len() > 40 && run.starts_with('/') && run.split('/').all(|name| name.len() <= 30);
+    run.len() >= 40 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && !is_path
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_cut() {
+        let secret = format!("{}{}", "wJalrXUtnFEMI/K7MDENG", "/bPxRfiCYzEXAMPLEKE");
+        assert_eq!(secret.len(), 40);
+        assert_eq!(
+            guarded(&format!("'{secret}' for x")),
+            "'wJal… (40 characters)' for x"
+        );
+        assert_eq!(
+            guarded(&format!("--name={secret}é")),
+            "--name=wJal… (40 characters)é"
+        );
+        for plain in [
+            "",
+            "dev",
+            "/Users/ann/Work/projects/keyagent/target/release",
+            &"a".repeat(64),
+        ] {
+            assert_eq!(guarded(plain), plain);
+        }
+    }
 
     #[test]
     fn words_are_safe_to_paste() {

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::policy::Limits;
+use crate::problem::quoted;
 use crate::process::Environment;
 use crate::secret_store::SecretStoreChoice;
 
+mod contradictions;
 mod file;
 mod further;
 pub mod quiet_hours;
 mod values;
 
+use contradictions::contradictions;
 use file::{File, read, read_all};
 pub use further::FurtherFile;
 use quiet_hours::QuietHours;
@@ -113,6 +116,32 @@ pub enum Error {
     NoHome,
 }
 
+impl Error {
+    /// What to type.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Read { path, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                format!("chmod u+r {}", quoted(path))
+            }
+            Self::Read { path, .. } => format!("ls -ld {}", quoted(path)),
+            Self::Line { path, line, .. } => format!(
+                "\"${{EDITOR:-vi}}\" +{line} {}\nthe README lists all settings",
+                quoted(path)
+            ),
+            Self::NoHome => "export HOME".into(),
+        }
+    }
+
+    /// The file and the line that are wrong.
+    pub fn at(&self) -> (Option<&Path>, Option<usize>) {
+        match self {
+            Self::Read { path, .. } => (Some(path), None),
+            Self::Line { path, line, .. } => (Some(path), Some(*line)),
+            Self::NoHome => (None, None),
+        }
+    }
+}
+
 /// All settings files, merged: the system's, then the user's, then what the system enforces.
 #[derive(Clone, Debug, Default)]
 pub struct AllSettings {
@@ -127,7 +156,8 @@ impl AllSettings {
     ///
     /// See [`Error`].
     pub fn load(environment: &Environment) -> Result<Self, Error> {
-        Self::merge(read(Path::new(SYSTEM_FILE))?, read(&user_file(environment)?)?)
+        let (system, user) = (read(Path::new(SYSTEM_FILE))?, read(&user_file(environment)?)?);
+        Self::merge(system.as_ref(), user.as_ref())
     }
 
     /// Reads both files and leaves out what is wrong in them, which is named beside.
@@ -143,7 +173,7 @@ impl AllSettings {
             file
         };
         let (system, user) = (take(Path::new(SYSTEM_FILE)), take(&user));
-        match Self::merge(system, user) {
+        match Self::merge(system.as_ref(), user.as_ref()) {
             Ok(all) => (all, mistakes),
             Err(error) => {
                 mistakes.push(error);
@@ -152,15 +182,22 @@ impl AllSettings {
         }
     }
 
-    /// Names every mistake of both files.
+    /// Names every mistake of both files, and what contradicts itself in them, in the order of the lines.
     ///
     /// # Errors
     ///
     /// [`Error::NoHome`].
     pub fn mistakes(environment: &Environment) -> Result<Vec<Error>, Error> {
-        let user = user_file(environment)?;
-        let paths = [Path::new(SYSTEM_FILE), &user];
-        Ok(paths.into_iter().flat_map(|path| read_all(path).1).collect())
+        let (system, mut mistakes) = read_all(Path::new(SYSTEM_FILE));
+        let (user, more) = read_all(&user_file(environment)?);
+        mistakes.extend(more);
+        mistakes.extend(contradictions(system.as_ref(), user.as_ref()));
+        let place = |error: &Error| {
+            let (path, line) = error.at();
+            (path != Some(Path::new(SYSTEM_FILE)), line)
+        };
+        mistakes.sort_by_key(place);
+        Ok(mistakes)
     }
 
     /// The profiles that have settings of their own.
@@ -195,8 +232,8 @@ impl AllSettings {
         &self.defaults
     }
 
-    fn merge(system: Option<File>, user: Option<File>) -> Result<Self, Error> {
-        let files: Vec<&File> = system.iter().chain(&user).collect();
+    fn merge(system: Option<&File>, user: Option<&File>) -> Result<Self, Error> {
+        let files: Vec<&File> = system.into_iter().chain(user).collect();
         let mut names: Vec<&str> = files
             .iter()
             .flat_map(|file| &file.entries)
@@ -204,7 +241,7 @@ impl AllSettings {
             .collect();
         names.sort_unstable();
         names.dedup();
-        let enforced = system.as_ref().filter(|file| file.enforced);
+        let enforced = system.filter(|file| file.enforced);
         let of = |profile| Self::apply(&files, enforced, profile);
         let mut all = Self {
             defaults: of(None)?,
@@ -342,6 +379,10 @@ mod tests {
         Some(file)
     }
 
+    fn merged(system: Option<File>, user: Option<File>) -> AllSettings {
+        AllSettings::merge(system.as_ref(), user.as_ref()).unwrap()
+    }
+
     fn error(text: &str) -> String {
         parse(Path::new("config"), text).1[0].to_string()
     }
@@ -350,7 +391,7 @@ mod tests {
     fn the_user_beats_the_system_and_a_profile_beats_the_defaults() {
         let system = file("[defaults]\nmax_age_days = 60\ngrace_days = 3\n");
         let user = file("[defaults]\nmax_age_days = 30\n[profile dev]\nmax_age_days = 10\nverify_for=5s\n");
-        let all = AllSettings::merge(system, user).unwrap();
+        let all = merged(system, user);
         assert_eq!(all.profile("other").limits.max_age_days, 30);
         assert_eq!(all.profile("dev").limits.max_age_days, 10);
         assert_eq!(all.profile("dev").verify_for, Duration::from_secs(5));
@@ -361,7 +402,7 @@ mod tests {
     fn what_the_system_enforces_a_user_cannot_loosen() {
         let system = file("[defaults]\nenforce = true\nmax_age_days = 60\n");
         let user = file("[defaults]\nmax_age_days = 900\nwarn_days = 5\n[profile dev]\nmax_age_days=700\n");
-        let all = AllSettings::merge(system, user).unwrap();
+        let all = merged(system, user);
         assert_eq!(
             all.defaults().limits,
             Limits {
@@ -393,7 +434,7 @@ mod tests {
         let user = file(
             "[defaults]\nmax_age_days = 30\nwarn_days = 20\nnotify = no\ncheck_every = 1h\n[profile dev]\nwarn_days = 1\n",
         );
-        let all = AllSettings::merge(system, user).unwrap();
+        let all = merged(system, user);
         let (defaults, dev) = (all.defaults(), all.profile("dev"));
         assert_eq!(
             (defaults.limits.max_age_days, defaults.limits.warn_days),
@@ -424,16 +465,48 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let secret = format!("wJal{}CYEX", "rXUtnFEMI/K7MDENG/bPxRfi".repeat(2))
+            .chars()
+            .take(40)
+            .collect::<String>();
+        for line in [
+            "warn_days",
+            "notify",
+            "quiet_hours",
+            "check_every",
+            "secret_store",
+            "also_update",
+            &secret,
+        ] {
+            let why = error(&format!("[defaults]\n{line} = {secret}\n"));
+            assert!(
+                !why.contains(&secret) && why.contains("line 2") && why.contains("wJal… (40 characters)"),
+                "{why}"
+            );
+        }
+        assert!(!error(&format!("[{secret}]\nx = 1\n")).contains(&secret));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        assert_eq!(
+            merged(None, file("\u{feff}[defaults]\nwarn_days = 3\n"))
+                .defaults()
+                .limits
+                .warn_days,
+            3
+        );
+    }
+
+    #[test]
     fn what_is_shown_can_be_read_back() {
         let text = "[defaults]\nquiet_hours = 22:00-07:30\nafter_rotate = make reload\nmetrics_textfile = /var/x.prom\nidle_minutes = 30\n";
-        let all = AllSettings::merge(None, file(text)).unwrap();
+        let all = merged(None, file(text));
         let mut shown = String::from("[defaults]\n");
         for (name, value) in all.defaults().lines() {
             shown.push_str(&format!("{name} = {value}\n"));
         }
-        assert_eq!(
-            AllSettings::merge(None, file(&shown)).unwrap().defaults(),
-            all.defaults()
-        );
+        assert_eq!(merged(None, file(&shown)).defaults(), all.defaults());
     }
 }

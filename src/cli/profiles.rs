@@ -7,7 +7,7 @@ use crate::credentials::FileKind;
 use crate::credentials::document::Document;
 use crate::credentials::location::{self, Locations, ReadError};
 use crate::credentials::profile::{self, Profile, ProfilesError};
-use crate::problem::{Problem, quoted, word};
+use crate::problem::{Problem, guarded, quoted, word};
 use crate::process::Environment;
 
 /// What the two files say.
@@ -195,7 +195,7 @@ fn unknown(loaded: &Loaded, name: &str, command: &str) -> Problem {
             loaded.locations.config.display()
         )
     });
-    Problem::new(format!("there is no profile {name}"), cause, hint)
+    Problem::new(format!("there is no profile {}", guarded(name)), cause, hint)
 }
 
 #[cfg(test)]

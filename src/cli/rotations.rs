@@ -312,13 +312,8 @@ pub fn confirm(yes: bool, what: &str, command: &str) -> Result<(), Problem> {
 ///
 /// When a file cannot be read or a line in it is no setting.
 pub fn load_settings(environment: &Environment) -> Result<AllSettings, Problem> {
-    AllSettings::load(environment).map_err(|error| {
-        Problem::new(
-            "cannot take the settings",
-            error.to_string(),
-            "mend that line; the README lists all settings",
-        )
-    })
+    AllSettings::load(environment)
+        .map_err(|error| Problem::new("cannot take the settings", error.to_string(), error.hint()))
 }
 
 /// A client for a profile.

@@ -29,6 +29,13 @@ pub fn out(text: &str) {
     settle(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
+/// Writes the document of a command as JSON to stdout.
+#[cfg(feature = "aws")]
+pub fn document(document: &impl serde::Serialize) {
+    let text = serde_json::to_string_pretty(document).expect("a report has string keys only");
+    out(&format!("{text}\n"));
+}
+
 /// stdout, for results that are written piece by piece; what may hold styles loses them on a pipe.
 ///
 /// Where the reader goes away the rest is written nowhere: the exit code is still to tell what there was.

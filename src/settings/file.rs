@@ -6,12 +6,15 @@ use ini::{Ini, ParseOption};
 
 use super::values::boolean;
 use super::{Error, Settings, set};
+use crate::problem::guarded;
 
 /// One file's settings.
 pub(super) struct File {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) enforced: bool,
     pub(super) entries: Vec<Entry>,
+    /// Every line that sets something, as an editor counts them: its section's profile, and the name.
+    pub(super) lines: Vec<(Option<String>, String, usize)>,
 }
 
 impl File {
@@ -27,13 +30,17 @@ impl File {
 
     pub(super) fn apply(&self, settings: &mut Settings, profile: Option<&str>) -> Result<(), Error> {
         for entry in self.of(profile) {
-            set(settings, &entry.name, &entry.value).map_err(|why| Error::Line {
-                path: self.path.clone(),
-                line: entry.line,
-                why,
-            })?;
+            set(settings, &entry.name, &entry.value).map_err(|why| self.mistake(entry.line, why))?;
         }
         Ok(())
+    }
+
+    pub(super) fn mistake(&self, line: usize, why: String) -> Error {
+        Error::Line {
+            path: self.path.clone(),
+            line,
+            why,
+        }
     }
 }
 
@@ -53,11 +60,21 @@ pub(super) fn read(path: &Path) -> Result<Option<File>, Error> {
 
 /// What can be taken of a file, if there is one, and every mistake in it.
 pub(super) fn read_all(path: &Path) -> (Option<File>, Vec<Error>) {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let (file, mistakes) = parse(path, &text);
-            (Some(file), mistakes)
-        }
+    match std::fs::read(path) {
+        Ok(bytes) => match std::str::from_utf8(&bytes) {
+            Ok(text) => {
+                let (file, mistakes) = parse(path, text);
+                (Some(file), mistakes)
+            }
+            Err(error) => {
+                let line = 1 + bytes[..error.valid_up_to()]
+                    .iter()
+                    .filter(|byte| **byte == b'\n')
+                    .count();
+                let (path, why) = (path.to_owned(), "this is not UTF-8 text".into());
+                (None, vec![Error::Line { path, line, why }])
+            }
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (None, Vec::new()),
         Err(source) => {
             let path = path.to_owned();
@@ -73,13 +90,17 @@ pub(super) fn parse(path: &Path, text: &str) -> (File, Vec<Error>) {
         mistakes.push(Error::Line {
             path: path.to_owned(),
             line,
-            why,
+            // Who puts a secret where a number belongs is not to find it in a log.
+            why: guarded(&why),
         });
     };
+    // As Windows' editors write it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut file = File {
         path: path.to_owned(),
         enforced: false,
         entries: Vec::new(),
+        lines: Vec::new(),
     };
     // Values are taken as they stand: a Windows path has backslashes, and a quote is a quote.
     let options = ParseOption {
@@ -89,6 +110,7 @@ pub(super) fn parse(path: &Path, text: &str) -> (File, Vec<Error>) {
     };
     // The parser stops at the first line that it cannot take, and counts lines otherwise than an editor.
     let mut lines: Vec<&str> = text.lines().collect();
+    let mut section = None;
     for (index, line) in lines.iter_mut().enumerate() {
         let shown = line.trim();
         let is_header = shown.starts_with('[') && shown.ends_with(']');
@@ -99,6 +121,16 @@ pub(super) fn parse(path: &Path, text: &str) -> (File, Vec<Error>) {
                 "this is neither a section, [NAME], nor a setting, NAME = VALUE".into(),
             );
             *line = "";
+        }
+        if is_header {
+            let inner = shown[1..shown.len() - 1].trim();
+            section = inner.strip_prefix("profile ").map(|name| name.trim().to_owned());
+        } else if is_setting
+            && !shown.starts_with(['#', ';'])
+            && let Some((name, _)) = shown.split_once(['=', ':'])
+        {
+            file.lines
+                .push((section.clone(), name.trim().to_owned(), index + 1));
         }
     }
     let text = &lines.join("\n");

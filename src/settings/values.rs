@@ -36,9 +36,9 @@ pub(super) fn serial_number(value: &str) -> Result<String, String> {
 }
 
 pub(super) fn boolean(value: &str) -> Result<bool, String> {
-    match value {
-        "yes" | "true" | "on" => Ok(true),
-        "no" | "false" | "off" => Ok(false),
+    match value.to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Ok(true),
+        "no" | "false" | "off" | "0" => Ok(false),
         _ => Err(format!("`{value}` is neither yes nor no")),
     }
 }
@@ -241,6 +241,17 @@ mod tests {
         }
         assert!(duration("5").is_err() && duration("h").is_err() && duration("99999999999999w").is_err());
         assert!(check_every("30s").is_err() && check_every("1m").is_ok());
+    }
+
+    #[test]
+    fn yes_and_no_are_read_in_any_spelling() {
+        for word in ["yes", "YES", "True", "on", "1"] {
+            assert_eq!(boolean(word), Ok(true), "{word}");
+        }
+        for word in ["no", "No", "FALSE", "Off", "0"] {
+            assert_eq!(boolean(word), Ok(false), "{word}");
+        }
+        assert!(boolean("2").is_err() && boolean("").is_err());
     }
 
     #[cfg(feature = "otlp")]

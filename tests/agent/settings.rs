@@ -47,6 +47,89 @@ fn every_mistake_is_named_with_its_line() {
 }
 
 #[test]
+fn contradictions_are_named_and_hold_nobody_up() {
+    let home = Home::new();
+    home.settings("max_age_days = 10\nnotify = YES\n\nnotify = 0");
+    let run = home.keyagent(&["settings", "check"]).exits(1);
+    let told = run.stdout.replace("\n  ", " ");
+    assert!(
+        told.contains("line 3: warn_days (14) is not less than max_age_days (10)"),
+        "{told}"
+    );
+    assert!(told.contains("line 6: notify stands in line 4 already"), "{told}");
+    assert!(run.is_narrow(), "{told}");
+    let document = home
+        .keyagent(&["settings", "check", "--format", "json"])
+        .exits(1)
+        .json();
+    assert_eq!(document["schema"], "keyagent.settings-check/1");
+    assert_eq!(document["mistakes"][1]["line"], 6);
+    let run = home
+        .keyagent(&["settings", "show", "-p", "dev", "-p", "ops", "--format", "json"])
+        .exits(0);
+    let shown = &run.json()["profiles"]["ops"];
+    assert_eq!(
+        (&shown["notify"], &shown["max_age_days"]),
+        (&false.into(), &10.into())
+    );
+}
+
+/// Root reads any file, whatever its mode, so here a folder stands for what cannot be read.
+#[test]
+fn a_file_that_cannot_be_read_is_no_mistake_in_it() {
+    let home = Home::new();
+    let config = home.join(".config/keyagent/config");
+    std::fs::remove_file(&config).unwrap();
+    std::fs::create_dir(&config).unwrap();
+    for command in [&["settings", "check"][..], &["settings", "show"]] {
+        let run = home
+            .keyagent(command)
+            .fails_with("the settings", "irectory", "ls -ld");
+        assert_eq!(run.stdout, "");
+    }
+    std::fs::remove_dir(&config).unwrap();
+    std::fs::write(&config, b"[defaults]\nafter_rotate = \xff\n").unwrap();
+    let run = home.keyagent(&["settings", "check"]).exits(1);
+    assert!(
+        run.stdout.contains("line 2: this is not UTF-8 text"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_repeated_nowhere() {
+    let home = Home::new();
+    home.write_credentials("[dev]\nregion = x\n");
+    let account = Account::start();
+    let secret = account.user("ann").secret_access_key;
+    home.settings(&format!("warn_days = {secret}"));
+    for arguments in [
+        &["settings", "check"][..],
+        &["settings", "show"],
+        &["status"],
+        &["doctor", "--offline"],
+        &["disable", "--user-name", "ann", "--access-key-id", &secret],
+        &["rotate", &secret],
+        &["rotate", "-p", &secret, "--yes"],
+        &["agent", "snooze", "--for", &secret],
+        &["audit", "--as-of", &secret, "--report", "x"],
+    ] {
+        let run = home.keyagent(arguments);
+        assert!(
+            run.code != 0 && !run.everything().contains(&secret),
+            "{arguments:?}: {}",
+            run.everything()
+        );
+        assert!(
+            run.everything().contains(&secret[..4]),
+            "{arguments:?}: {}",
+            run.everything()
+        );
+    }
+}
+
+#[test]
 fn what_holds_is_shown_as_the_file_would_have_it() {
     let home = Home::new();
     home.settings("check_every = 2h\n[profile dev]\nwarn_days = 3");

@@ -1,10 +1,15 @@
 //! `keyagent settings`: what holds, where it comes from, and what is wrong with it.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::super::rotations::load_settings;
-use super::super::{exit_code, profiles, ui};
-use crate::problem::{Problem, word};
+use super::super::{Format, exit_code, profiles, ui};
+use crate::problem::{Problem, guarded, word};
 use crate::process::Environment;
 use crate::settings::{self, AllSettings, SYSTEM_FILE};
 
@@ -19,14 +24,21 @@ pub struct Args {
 enum Command {
     /// Show what holds, as a settings file would have it
     Show {
-        /// Only for this profile
+        /// Only for this profile; may be repeated
         #[arg(short, long = "profile", value_name = "PROFILE")]
-        profile: Option<String>,
+        profiles: Vec<String>,
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: Format,
     },
     /// Say which files are read, in their order
     Path,
     /// Name the line of every mistake; exits with 1 when there is one
-    Check,
+    Check {
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: Format,
+    },
 }
 
 /// Runs the command.
@@ -35,53 +47,140 @@ enum Command {
 ///
 /// When the settings cannot be taken.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let no_home =
-        |error: settings::Error| Problem::new("cannot find the settings", error.to_string(), "export HOME");
     match &args.command {
-        Command::Show { profile } => {
+        Command::Show { profiles, format } => {
             let all = load_settings(environment)?;
-            ui::out(&match profile {
-                Some(name) => section(&format!("profile {name}"), all.profile(name), None),
-                None => everything(&all),
-            });
+            match format {
+                Format::Json => ui::document(&Holding::of(&all, profiles)),
+                Format::Text if profiles.is_empty() => ui::out(&everything(&all)),
+                Format::Text => {
+                    let of = |name: &String| section(&format!("profile {name}"), all.profile(name), None);
+                    ui::out(&profiles.iter().map(of).collect::<Vec<_>>().join("\n"));
+                }
+            }
+            Ok(exit_code::OK)
         }
         Command::Path => {
             let user = settings::user_file(environment).map_err(no_home)?;
             ui::out(&format!("{SYSTEM_FILE}\n{}\n", user.display()));
+            Ok(exit_code::OK)
         }
-        Command::Check => {
-            let mistakes = AllSettings::mistakes(environment).map_err(no_home)?;
-            for mistake in &mistakes {
-                ui::out(&format!("{}\n", ui::wrapped_at(&mistake.to_string(), 80, 2)));
-            }
-            let strangers = strangers(environment);
-            for stranger in &strangers {
-                ui::out(&format!("{}\n", ui::wrapped_at(stranger, 80, 2)));
-            }
-            if !mistakes.is_empty() || !strangers.is_empty() {
-                return Ok(exit_code::FOUND);
-            }
-            ui::note("the settings are in order");
+        Command::Check { format } => check(*format, environment),
+    }
+}
+
+fn no_home(error: settings::Error) -> Problem {
+    Problem::new("cannot find the settings", error.to_string(), error.hint())
+}
+
+fn check(format: Format, environment: &Environment) -> Result<u8, Problem> {
+    let found = AllSettings::mistakes(environment).map_err(no_home)?;
+    let mut mistakes = strangers(environment);
+    let mut errors = Vec::new();
+    for error in found {
+        match error {
+            settings::Error::Line { path, line, why } => mistakes.push(Mistake { path, line, why }),
+            settings::Error::Read { .. } | settings::Error::NoHome => errors.push(Problem::new(
+                "cannot check the settings",
+                error.to_string(),
+                error.hint(),
+            )),
         }
     }
-    Ok(exit_code::OK)
+    mistakes.sort_by(|one, other| {
+        let place = |mistake: &Mistake| (mistake.path != Path::new(SYSTEM_FILE), mistake.line);
+        place(one).cmp(&place(other))
+    });
+    match format {
+        Format::Json => ui::document(&serde_json::json!({
+            "schema": "keyagent.settings-check/1",
+            "mistakes": mistakes,
+            "errors": errors,
+        })),
+        Format::Text => {
+            for Mistake { path, line, why } in &mistakes {
+                let words = format!("{}, line {line}: {why}", path.display());
+                ui::out(&format!("{}\n", ui::wrapped_at(&words, 80, 2)));
+            }
+        }
+    }
+    for problem in &errors {
+        ui::problem(problem);
+    }
+    Ok(match (errors.is_empty(), mistakes.is_empty()) {
+        (false, _) => exit_code::FAILED,
+        (true, false) => exit_code::FOUND,
+        (true, true) => {
+            ui::note("the settings are in order");
+            exit_code::OK
+        }
+    })
+}
+
+#[derive(Debug, Serialize)]
+struct Mistake {
+    #[serde(rename = "file")]
+    path: PathBuf,
+    line: usize,
+    why: String,
 }
 
 /// Sections of profiles that AWS's files do not have. Where those cannot be read, nothing is known of that.
-fn strangers(environment: &Environment) -> Vec<String> {
+fn strangers(environment: &Environment) -> Vec<Mistake> {
     let Ok(loaded) = profiles::load(environment) else {
         return Vec::new();
     };
     AllSettings::sections_of_profiles(environment)
         .into_iter()
         .filter(|(_, _, name)| !loaded.profiles.iter().any(|profile| profile.name == *name))
-        .map(|(path, line, name)| {
-            format!(
-                "{}, line {line}: AWS's files have no profile {name}",
-                path.display()
-            )
+        .map(|(path, line, name)| Mistake {
+            path,
+            line,
+            why: format!("AWS's files have no profile {}", guarded(&name)),
         })
         .collect()
+}
+
+/// The document of `settings show`: values as the file has them, numbers and truths as such.
+#[derive(Debug, Serialize)]
+struct Holding {
+    schema: &'static str,
+    defaults: Map<String, Value>,
+    /// All that holds for each profile that was asked for, or else that has settings of its own.
+    profiles: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Holding {
+    fn of(all: &AllSettings, asked: &[String]) -> Self {
+        let names: Vec<&str> = if asked.is_empty() {
+            all.profile_names().collect()
+        } else {
+            asked.iter().map(String::as_str).collect()
+        };
+        let map = |settings: &settings::Settings| {
+            let typed = |(name, value): (&str, String)| (name.to_owned(), typed(name, value));
+            settings.lines().into_iter().map(typed).collect()
+        };
+        Self {
+            schema: "keyagent.settings/1",
+            defaults: map(all.defaults()),
+            profiles: names
+                .into_iter()
+                .map(|name| (name.to_owned(), map(all.profile(name))))
+                .collect(),
+        }
+    }
+}
+
+fn typed(name: &str, value: String) -> Value {
+    match name {
+        "auto_rotate" | "notify" | "metrics_key_ids" => Value::Bool(value == "yes"),
+        "max_age_days" | "warn_days" | "unused_days" | "grace_days" | "idle_minutes" => {
+            value.parse::<u32>().map_or(Value::String(value), Value::from)
+        }
+        "also_update" => value.split(", ").map(Value::from).collect(),
+        _ => Value::String(value),
+    }
 }
 
 /// The general ones, then what differs for each profile.
