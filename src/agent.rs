@@ -29,6 +29,9 @@ pub mod watch;
 
 use std::path::{Path, PathBuf};
 
+use crate::settings::AllSettings;
+use reminders::Bounds;
+
 /// The lock that the one agent of a user holds.
 pub fn lock_path(state_folder: &Path) -> PathBuf {
     state_folder.join("agent.lock")
@@ -37,4 +40,19 @@ pub fn lock_path(state_folder: &Path) -> PathBuf {
 /// The agent that runs now, with its process ID: a lock ends with its holder.
 pub fn holder(state_folder: &Path) -> Option<String> {
     crate::fs_atomic::Lock::holder(&lock_path(state_folder))
+}
+
+/// The strictest limits of the profiles that share a key.
+pub fn bounds(settings: &AllSettings, profiles: &[String]) -> Bounds {
+    let all = || profiles.iter().map(|name| settings.profile(name));
+    let strictest = all()
+        .min_by_key(|settings| settings.limits.max_age_days)
+        .unwrap_or(settings.defaults());
+    Bounds {
+        limits: strictest.limits,
+        unused_days: all()
+            .map(|settings| settings.unused_days)
+            .min()
+            .unwrap_or(settings.defaults().unused_days),
+    }
 }

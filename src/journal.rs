@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::fs_atomic::{self, Digest, Lock};
+use crate::problem::quoted;
 
 /// Another keyagent holds a journal for the time of one append.
 const LOCK_FOR: std::time::Duration = std::time::Duration::from_secs(10);
@@ -46,6 +47,22 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+}
+
+impl Error {
+    /// What to type. A damaged journal is put aside and kept: it is the only record of what was interrupted.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Damaged { path, .. } => {
+                let path = quoted(path);
+                format!("delete no key before you have read docs/errors.md; then: mv {path} {path}.damaged")
+            }
+            Self::Newer { .. } => "use that newer keyagent: keyagent --version".into(),
+            Self::File(_) | Self::Read { .. } => {
+                "see what is in the state folder: ls -l ~/.local/state/keyagent".into()
+            }
+        }
+    }
 }
 
 /// A line of the file.

@@ -16,7 +16,7 @@ pub mod report;
 
 pub use memory::{Memory, offline};
 pub use online::online;
-pub use report::{Grace, KeyReport, ProfileProblem, Report, Skipped, what_to_do};
+pub use report::{KeyReport, ProfileProblem, Report, Skipped, Standing, what_to_do};
 
 /// A key of the files, with all profiles that hold it.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ fn unanswered(held: &HeldKey) -> KeyReport {
         freshness: Freshness::Unknown,
         current: true,
         note: None,
-        grace: None,
+        standing: None,
     }
 }
 

@@ -7,6 +7,8 @@ use serde_json::json;
 use crate::support::cloud::Account;
 use crate::support::{Home, section};
 
+mod interrupted;
+
 #[test]
 fn the_worst_key_comes_first_and_nothing_is_asked_twice() {
     let account = Account::start();
@@ -197,6 +199,24 @@ fn a_doubled_section_is_named_and_not_the_key() {
             .lines()
             .all(|line| line.chars().count() <= 80 || !line.starts_with("warning"))
     );
+}
+
+/// A section that is broken is no excuse for another's key.
+#[test]
+fn only_what_belongs_to_the_profile_is_blamed() {
+    let account = Account::start();
+    let (ann, mut bad) = (account.user("ann"), account.user("bad"));
+    bad.access_key_id = bad.access_key_id.replace("AKIA", "AKIB");
+    let home = Home::on(&account);
+    let half = "[half]\naws_access_key_id = x\n[half]\naws_access_key_id = y\n";
+    home.write_credentials(format!("{half}{}{}", section("bad", &bad), section("ann", &ann)));
+    let run = home.keyagent(&["status", "-p", "bad"]);
+    let run = run.fails_with(
+        "cannot ask AWS",
+        "cause: AWS does not accept the key",
+        "aws configure --profile bad",
+    );
+    assert!(!run.stderr.contains("mend that line first"), "{}", run.stderr);
 }
 
 #[test]

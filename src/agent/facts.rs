@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access_key::AccessKeyId;
 use crate::iam::{AccessKeyStatus, ErrorKind, LastUsed};
+use crate::problem::Problem;
 use crate::rotate::recover::is_concerned;
 use crate::rotate::state::Rotation;
 use crate::status::Report;
@@ -23,6 +24,9 @@ pub struct Facts {
     pub open_files: Vec<OpenFile>,
     /// What could not be answered, in words; the first is shown.
     pub errors: Vec<String>,
+    /// The same in their three lines, for `agent run --once`.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
     /// Whether no question reached AWS.
     pub is_offline: bool,
     /// How many superseded keys wait for the end of their grace. Without one the keyring is not opened for them.
@@ -132,7 +136,20 @@ pub struct OpenFile {
     pub mode: String,
 }
 
+fn in_words(problem: &Problem) -> String {
+    format!("{}: {}", problem.error, problem.cause)
+}
+
 impl Facts {
+    /// Of a check that could not be made.
+    pub fn of_problem(problem: Problem) -> Self {
+        Self {
+            errors: vec![in_words(&problem)],
+            problems: vec![problem],
+            ..Self::default()
+        }
+    }
+
     /// Puts together what `status` and the journal say. A rotation that goes on right now was not interrupted.
     pub fn of(report: &Report, rotations: &[Rotation], goes_on: impl Fn(&Rotation) -> bool) -> Self {
         let refused: BTreeSet<&str> = report
@@ -171,8 +188,9 @@ impl Facts {
             errors: report
                 .errors
                 .iter()
-                .map(|error| format!("{}: {}", error.problem.error, error.problem.cause))
+                .map(|error| in_words(&error.problem))
                 .collect(),
+            problems: report.errors.iter().map(|error| error.problem.clone()).collect(),
             superseded: rotations
                 .iter()
                 .filter(|rotation| rotation.superseded().is_some())

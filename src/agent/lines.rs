@@ -1,9 +1,12 @@
 //! The words of reminders: a line for each, the whole of a notification, and the one line of `status --brief`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::memory::Memory;
 use super::reminders::{Bounds, Matter, Subject, milestone, subjects};
+use crate::access_key::AccessKeyId;
 use crate::desktop::{Button, Notification, Urgency};
 use crate::policy::{Freshness, Limits, days_since, freshness};
 use crate::problem::{quoted, word};
@@ -166,8 +169,8 @@ pub struct Brief {
     pub command: String,
 }
 
-/// From what the agent last knew. `None` when all is well.
-pub fn brief(memory: &Memory, now: Timestamp) -> Option<Brief> {
+/// From what the agent last knew, without what is snoozed. `None` when all is well.
+pub fn brief(memory: &Memory, snoozed: &BTreeMap<AccessKeyId, Timestamp>, now: Timestamp) -> Option<Brief> {
     // `subjects` asks per key by its profiles; the memory knows by its ID.
     let mut due = Vec::new();
     for key in &memory.facts.keys {
@@ -195,6 +198,10 @@ pub fn brief(memory: &Memory, now: Timestamp) -> Option<Brief> {
         | Matter::Appeared
         | Matter::Unfinished
         | Matter::OpenFile { .. } => false,
+    });
+    due.retain(|subject| {
+        let until = subject.access_key_id.as_ref().and_then(|id| snoozed.get(id));
+        until.is_none_or(|until| *until <= now)
     });
     let others = crate::agent::facts::Facts {
         keys: Vec::new(),

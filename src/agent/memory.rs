@@ -48,8 +48,6 @@ pub struct Memory {
     pub retired_at: Option<Timestamp>,
     /// Keys whose unasked rotation has failed, and when.
     pub failed_at: BTreeMap<AccessKeyId, Timestamp>,
-    /// By subject, when it is next to be shown.
-    pub next_reminders: BTreeMap<String, Timestamp>,
     /// What is on the screen; `None` where there is nothing, or its server cannot be known again.
     #[serde(default)]
     pub on_screen: Option<OnScreen>,
@@ -192,6 +190,18 @@ impl Memory {
         }
         let held: BTreeSet<&AccessKeyId> = self.facts.keys.iter().map(|key| &key.access_key_id).collect();
         self.failed_at.retain(|id, _| held.contains(id));
+    }
+
+    /// When each was last told in either way: without a desktop, the log is where a reminder goes.
+    pub fn told(&self) -> BTreeMap<String, Shown> {
+        let mut told = self.shown.clone();
+        for (name, logged) in &self.logged {
+            let known = told.entry(name.clone()).or_insert_with(|| logged.clone());
+            if known.at < logged.at {
+                known.clone_from(logged);
+            }
+        }
+        told
     }
 
     /// Remembers that these were shown on the desktop.

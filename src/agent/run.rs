@@ -8,13 +8,15 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::sync::mpsc;
 
 use super::children::Program;
+use super::facts::Facts;
 use super::memory::{Memory, Undoable};
-use super::reminders::{Bounds, Circumstances, Subject, next, subjects};
+use super::reminders::{Circumstances, Shown, Subject, next, subjects};
 use super::schedule::Schedule;
 use super::supervisor::Supervisor;
-use super::{lines, snooze, watch};
+use super::{bounds, lines, snooze, watch};
 use crate::clock::Clock;
 use crate::desktop::{Desktop, Event};
+use crate::problem::Problem;
 use crate::process::Environment;
 use crate::settings::AllSettings;
 
@@ -58,6 +60,8 @@ pub struct Agent<'a, D, C> {
     settings_mistake: Option<String>,
     metrics_mistake: Option<String>,
     check_mistake: Option<String>,
+    /// What the last check could not answer.
+    problems: Vec<Problem>,
     memory: Memory,
     schedule: Schedule,
     /// The reminder on the screen, and what it is about.
@@ -88,6 +92,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         let memory = Memory::load(&place.state_folder);
         Self {
             check_mistake: memory.last_error.clone(),
+            problems: Vec::new(),
             memory,
             place,
             desktop,
@@ -105,11 +110,12 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         }
     }
 
-    /// Checks, speaks up once and ends; for cron. Gives what went wrong.
-    pub async fn once(mut self) -> Option<String> {
+    /// Checks, speaks up once and ends; for cron. Gives what went wrong, each time: whoever reads an exit code is to find
+    /// its cause beside it.
+    pub async fn once(mut self) -> Vec<Problem> {
         self.is_once = true;
         self.check().await;
-        self.memory.last_error
+        self.problems
     }
 
     /// Works until it is told to end.
@@ -207,19 +213,19 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         let every = self.settings.defaults().check_every;
         let facts = match self.place.program.check().await {
             Ok(facts) => facts,
-            Err(why) => super::facts::Facts {
+            Err(why) => Facts {
                 is_offline: true,
-                errors: vec![why],
-                ..Default::default()
+                ..Facts::of_problem(Problem::new("cannot check the keys", why, "keyagent doctor"))
             },
         };
         let now = self.clock.now();
         let is_offline = facts.is_offline;
         let mistake = facts.errors.first().cloned();
+        self.problems.clone_from(&facts.problems);
         // Once: a computer without a network says so at each attempt otherwise.
         if let Some(error) = mistake
             .as_ref()
-            .filter(|new| Some(*new) != self.check_mistake.as_ref())
+            .filter(|new| !self.is_once && Some(*new) != self.check_mistake.as_ref())
         {
             (self.log)(error);
         }
@@ -283,7 +289,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         self.memory.forget_all_but(&all);
         let snoozed = snooze::load(&self.place.state_folder);
         let quiet_hours = self.settings.defaults().quiet_hours;
-        let due = |shown: &BTreeMap<String, super::reminders::Shown>| {
+        let due = |shown: &BTreeMap<String, Shown>| {
             let circumstances = Circumstances {
                 shown,
                 snoozed: &snoozed,
@@ -291,18 +297,11 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
                 zone: &zone,
                 now,
             };
-            let times: BTreeMap<String, Timestamp> = all
-                .iter()
-                .filter_map(|subject| Some((subject.name.clone(), next(subject, &circumstances)?)))
-                .collect();
-            let due: Vec<&Subject> = all
-                .iter()
-                .filter(|subject| times.get(&subject.name).is_some_and(|at| *at <= now))
-                .collect();
-            (due, times)
+            let is_due = |subject: &&Subject| next(subject, &circumstances).is_some_and(|at| at <= now);
+            all.iter().filter(is_due).collect::<Vec<_>>()
         };
-        let (to_log, _) = due(&self.memory.logged);
-        let (mut to_show, _) = due(&self.memory.shown);
+        let to_log = due(&self.memory.logged);
+        let mut to_show = due(&self.memory.shown);
         to_show.retain(|subject| self.is_for_the_desktop(subject));
         for subject in &to_log {
             let (line, command) = (lines::line(subject, now), lines::command(subject));
@@ -315,9 +314,7 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         if !to_show.is_empty() && self.desktop_again.is_none_or(|at| at <= now) {
             is_new |= self.show(&to_show, &all, now).await;
         }
-        let (_, times) = due(&self.memory.shown);
-        if is_new || times != self.memory.next_reminders {
-            self.memory.next_reminders = times;
+        if is_new {
             self.save();
         }
     }
@@ -335,21 +332,6 @@ impl<'a, D: Desktop, C: Clock> Agent<'a, D, C> {
         if let Err(error) = self.memory.save(&self.place.state_folder) {
             (self.log)(&format!("what was shown may be shown again: {error}"));
         }
-    }
-}
-
-/// The strictest limits of the profiles that share a key.
-fn bounds(settings: &AllSettings, profiles: &[String]) -> Bounds {
-    let all = || profiles.iter().map(|name| settings.profile(name));
-    let strictest = all()
-        .min_by_key(|settings| settings.limits.max_age_days)
-        .unwrap_or(settings.defaults());
-    Bounds {
-        limits: strictest.limits,
-        unused_days: all()
-            .map(|settings| settings.unused_days)
-            .min()
-            .unwrap_or(settings.defaults().unused_days),
     }
 }
 

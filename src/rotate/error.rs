@@ -149,7 +149,7 @@ impl Error {
                 return Problem::new(told.error, cause, "keyagent recover");
             }
             Self::Install(error) => install_hint(error),
-            Self::Journal(_) => "see what is in the state folder: ls -l ~/.local/state/keyagent".into(),
+            Self::Journal(error) => error.hint(),
             Self::SecretStore(error) => secret_store_hint(error),
             Self::StoreForgets(_) => UNLOCK.into(),
             Self::File(error) => file_hint(error),

@@ -120,6 +120,12 @@ impl Plan {
         let first = self.files.first().map(|file| &file.path);
         self.credentials_file.as_ref().or(first).map(PathBuf::as_path)
     }
+
+    /// Whether it is about a key of this user, as far as AWS has named one.
+    pub fn is_of(&self, account_id: Option<&str>, user_name: Option<&str>) -> bool {
+        account_id.is_none_or(|account_id| account_id == self.account_id)
+            && user_name == Some(&self.user_name.0)
+    }
 }
 
 /// A file of a plan.

@@ -46,10 +46,12 @@ impl Report {
         }
     }
 
-    /// Adds what the journal knows: whose a key is, and which keys are superseded.
+    /// Adds what the journal knows: whose a key is, which keys are superseded, and which an interrupted rotation needs.
+    /// `goes_on` tells whether another keyagent works on a rotation now.
     pub fn add_rotations(
         &mut self,
         rotations: &[Rotation],
+        goes_on: impl Fn(&Rotation) -> bool,
         grace_days: impl Fn(&str) -> u32,
         now: Timestamp,
     ) {
@@ -58,12 +60,36 @@ impl Report {
             let mut known = rotations.iter().rev().filter(|rotation| {
                 rotation.plan.old_access_key_id == *id || rotation.new_access_key_id.as_ref() == Some(id)
             });
-            let Some(rotation) = known.next() else { continue };
+            let Some(rotation) = known.next() else {
+                // CreateAccessKey was called, and whether this is what it made nobody has recorded.
+                let may_have_made = |rotation: &&Rotation| {
+                    !rotation.is_at_rest()
+                        && rotation.new_access_key_id.is_none()
+                        && rotation
+                            .plan
+                            .is_of(key.account_id.as_deref(), key.user_name.as_deref())
+                        && !rotation.plan.existing_access_key_ids.contains(id)
+                };
+                if let Some(rotation) = rotations.iter().rev().find(may_have_made) {
+                    key.stand(in_the_middle(goes_on(rotation)), NEW_ONE);
+                }
+                continue;
+            };
             key.user_arn = Some(rotation.plan.user_arn.clone());
             key.user_name
                 .get_or_insert_with(|| rotation.plan.user_name.to_string());
-            if !key.current && !rotation.is_at_rest() && rotation.new_access_key_id.as_ref() == Some(id) {
-                key.note = Some("made by a rotation that is not finished".into());
+            if !rotation.is_at_rest() {
+                let is_old = rotation.plan.old_access_key_id == *id;
+                let why = match (key.current, is_old) {
+                    _ if is_being_deleted(rotation) && rotation.superseded() == Some(id) => {
+                        "its deletion was interrupted"
+                    }
+                    (true, _) => "its rotation was interrupted",
+                    (false, true) => "a rotation was interrupted; undo needs this key",
+                    (false, false) => NEW_ONE,
+                };
+                key.stand(in_the_middle(goes_on(rotation)), why);
+                continue;
             }
             let (Some(superseded), Some(since)) = (rotation.superseded(), rotation.superseded_since()) else {
                 continue;
@@ -74,7 +100,11 @@ impl Report {
             let profile = rotation.plan.profiles.first().map_or("default", String::as_str);
             let until = grace_ends(since, grace_days(profile));
             let is_undone = rotation.state == State::Undone;
-            key.grace = Some(if now < until { Grace::Running } else { Grace::Over });
+            key.standing = Some(match (key.current, now < until) {
+                (true, _) => Standing::PutBack,
+                (false, true) => Standing::GraceRuns,
+                (false, false) => Standing::GraceIsOver,
+            });
             key.note = Some(match (key.current, now < until) {
                 (true, _) => "superseded, but put back: keyagent recover".into(),
                 (false, true) if is_undone => {
@@ -87,6 +117,16 @@ impl Report {
                 ),
                 (false, false) => "superseded, and its grace is over: keyagent retire".into(),
             });
+        }
+    }
+
+    /// The journal cannot be read: which keys a rotation needs is unknown, and any that no profile holds may be one.
+    pub fn without_rotations(&mut self) {
+        for key in self.keys.iter_mut().filter(|key| !key.current) {
+            key.stand(
+                Standing::Interrupted,
+                "the journal is damaged; undo may need this key",
+            );
         }
     }
 
@@ -128,18 +168,50 @@ pub struct KeyReport {
     pub current: bool,
     /// What else there is to know.
     pub note: Option<String>,
-    /// Of a key that keyagent has superseded.
+    /// Of a key that keyagent has made or superseded.
     #[serde(skip)]
-    pub grace: Option<Grace>,
+    pub standing: Option<Standing>,
 }
 
-/// How a superseded key stands.
+impl KeyReport {
+    fn stand(&mut self, standing: Standing, why: &str) {
+        self.standing = Some(standing);
+        self.note = Some(match standing {
+            Standing::UnderWay => "another keyagent works on it now".into(),
+            Standing::GraceRuns | Standing::GraceIsOver | Standing::PutBack | Standing::Interrupted => {
+                format!("{why}: keyagent recover")
+            }
+        });
+    }
+}
+
+/// How a key stands that a rotation has made or superseded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grace {
-    /// It can be taken back.
-    Running,
-    /// It may go.
-    Over,
+pub enum Standing {
+    /// Superseded; it can be taken back.
+    GraceRuns,
+    /// Superseded; it may go.
+    GraceIsOver,
+    /// Superseded, and in a file again.
+    PutBack,
+    /// The rotation was interrupted, and needs it.
+    Interrupted,
+    /// The rotation goes on right now.
+    UnderWay,
+}
+
+const NEW_ONE: &str = "made by a rotation that was interrupted";
+
+fn in_the_middle(goes_on: bool) -> Standing {
+    if goes_on {
+        Standing::UnderWay
+    } else {
+        Standing::Interrupted
+    }
+}
+
+fn is_being_deleted(rotation: &Rotation) -> bool {
+    matches!(rotation.state, State::OldKeyInactive | State::Undone)
 }
 
 /// A profile without a long-term key.
@@ -185,11 +257,13 @@ fn worst_first(keys: &mut [KeyReport]) {
 /// What a user should do about a key, in a word; and the command for it.
 pub fn what_to_do(key: &KeyReport) -> (&'static str, Option<String>) {
     let profile = key.profiles.first();
-    match (key.current, key.grace) {
-        (true, Some(_)) => return ("recover", Some("keyagent recover".into())),
-        (false, Some(Grace::Running)) => return ("-", None),
-        (false, Some(Grace::Over)) => return ("retire", Some("keyagent retire".into())),
-        (_, None) => {}
+    match key.standing {
+        Some(Standing::PutBack | Standing::Interrupted) => {
+            return ("recover", Some("keyagent recover".into()));
+        }
+        Some(Standing::GraceRuns | Standing::UnderWay) => return ("-", None),
+        Some(Standing::GraceIsOver) => return ("retire", Some("keyagent retire".into())),
+        None => {}
     }
     match (key.current, key.status, key.freshness) {
         (false, Some(AccessKeyStatus::Inactive), _) => ("delete", None),
@@ -228,7 +302,7 @@ mod tests {
             freshness,
             current: true,
             note: None,
-            grace: None,
+            standing: None,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, tz::TimeZone};
 
+use super::super::bounds;
 use super::super::metrics::Reading;
 use super::super::reminders::milestone;
-use super::{Agent, DAILY, bounds};
+use super::{Agent, DAILY};
 use crate::access_key::AccessKeyId;
 use crate::clock::Clock;
 use crate::desktop::Desktop;

@@ -151,14 +151,19 @@ fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
         if once {
             Ok(agent.once().await)
         } else {
-            agent.run().await.map(|()| None)
+            agent.run().await.map(|()| Vec::new())
         }
     });
     runtime.shutdown_background();
     match result {
-        Ok(None) => Ok(exit_code::OK),
-        // It is in the log already.
-        Ok(Some(_)) => Ok(exit_code::FAILED),
+        Ok(problems) => {
+            problems.iter().for_each(ui::problem);
+            Ok(if problems.is_empty() {
+                exit_code::OK
+            } else {
+                exit_code::FAILED
+            })
+        }
         Err(error) => Err(Problem::new(
             "cannot run the agent",
             error.to_string(),
@@ -270,10 +275,11 @@ fn put_off(
         .ok_or_else(|| Problem::new(what, "that is too long", "keyagent agent snooze --for 1w"))?;
     snooze::add(&state_folder(environment)?, &keys, until, now)
         .map_err(|error| Problem::new(what, error.to_string(), "ls -ld ~/.local/state/keyagent"))?;
-    ui::out(&format!(
-        "{}: quiet until {}\n",
-        names.join(", "),
-        until.strftime("%Y-%m-%d %H:%M UTC")
-    ));
+    let names = names.join(", ");
+    ui::out(&if until > now {
+        format!("{names}: quiet until {}\n", until.strftime("%Y-%m-%d %H:%M UTC"))
+    } else {
+        format!("{names}: quiet no longer\n")
+    });
     Ok(exit_code::OK)
 }

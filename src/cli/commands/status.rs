@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::super::rotations::{client, load_settings, runtime, tell_unfinished};
 use super::super::{Format, exit_code, profiles, ui};
+use crate::access_key::AccessKeyId;
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::location::Locations;
@@ -18,8 +19,10 @@ use crate::problem::Problem;
 use crate::process::Environment;
 use crate::rotate::journal::Journal;
 use crate::rotate::recover::is_concerned;
+use crate::rotate::run::holder_of;
+use crate::rotate::state::Rotation;
 use crate::settings::{self, AllSettings};
-use crate::status::{HeldKey, KeyReport, Memory, Report, offline, online, what_to_do};
+use crate::status::{HeldKey, KeyReport, Memory, ProfileProblem, Report, offline, online, what_to_do};
 
 /// The columns of a terminal.
 #[cfg(feature = "desktop")]
@@ -70,6 +73,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let default_limits = settings.defaults().limits;
     let memory = Memory::load(&state_folder);
     let now = SystemClock.now();
+    let mut damaged = None;
     let mut report = if args.offline {
         offline(&wanted, &loaded.locations, default_limits, limits, &memory, now)
     } else {
@@ -80,14 +84,32 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         runtime.shutdown_background();
         report
     };
-    let rotations = Journal::look(&state_folder).unwrap_or_else(|error| {
-        ui::note(&format!("warning: {error}"));
-        Vec::new()
-    });
-    report.add_rotations(&rotations, |profile| settings.profile(profile).grace_days, now);
+    let rotations = match Journal::look(&state_folder) {
+        Ok(rotations) => {
+            let goes_on = |rotation: &Rotation| holder_of(&state_folder, rotation).is_some();
+            let grace_days = |profile: &str| settings.profile(profile).grace_days;
+            report.add_rotations(&rotations, goes_on, grace_days, now);
+            rotations
+        }
+        Err(error) => {
+            report.without_rotations();
+            damaged = Some(error);
+            Vec::new()
+        }
+    };
     let stumbles = stumbles(&loaded);
-    if let Some((line, words)) = stumbles.first() {
-        blame_the_file(&mut report, words, &edit(&loaded.locations.credentials, *line));
+    for failed in &mut report.errors {
+        let of_profile = |stumble: &&Stumble| {
+            let profile = stumble.profile.as_deref();
+            profile.is_some_and(|profile| failed.profile.split(", ").any(|name| name == profile))
+        };
+        if let Some(stumble) = stumbles.iter().find(of_profile) {
+            blame_the_file(
+                failed,
+                &stumble.words,
+                &edit(&loaded.locations.credentials, stumble.line),
+            );
+        }
     }
     match args.format {
         Format::Json => {
@@ -96,13 +118,19 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         }
         Format::Text => ui::out(&text(&report, now)),
     }
-    for (line, words) in &stumbles {
+    for Stumble { line, words, .. } in &stumbles {
         ui::warning(words, &edit(&loaded.locations.credentials, *line));
     }
     for failed in &report.errors {
         ui::problem(&failed.problem);
     }
     warn_about_files(&loaded.locations.credentials);
+    if let Some(error) = damaged {
+        ui::warning(
+            &format!("which keys are superseded is unknown: {error}"),
+            &error.hint(),
+        );
+    }
     for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
         tell_unfinished(rotation, &state_folder);
     }
@@ -117,15 +145,16 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     })
 }
 
-/// Reads one small file. A shell's start must not fail, nor wait, for our sake: what cannot be told is not.
+/// Reads two small files. A shell's start must not fail, nor wait, for our sake: what cannot be told is not.
 #[cfg(feature = "desktop")]
 fn brief(environment: &Environment) {
-    use crate::agent::{lines, memory};
+    use crate::agent::{lines, memory, snooze};
     let Ok(state_folder) = settings::state_folder(environment) else {
         return;
     };
     let memory = memory::Memory::load(&state_folder);
-    if let Some(brief) = lines::brief(&memory, SystemClock.now()) {
+    let snoozed = snooze::load(&state_folder);
+    if let Some(brief) = lines::brief(&memory, &snoozed, SystemClock.now()) {
         ui::out(&format!("{}\n", one_line(&brief.words, &brief.command)));
     }
 }
@@ -194,7 +223,12 @@ fn text(report: &Report, now: Timestamp) -> String {
             text.push('\n');
         }
     }
-    let commands: Vec<String> = report.keys.iter().filter_map(|key| what_to_do(key).1).collect();
+    let mut commands: Vec<String> = Vec::new();
+    for command in report.keys.iter().filter_map(|key| what_to_do(key).1) {
+        if !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
     if !commands.is_empty() {
         text.push_str("\nto do:\n");
         for command in commands {
@@ -204,7 +238,7 @@ fn text(report: &Report, now: Timestamp) -> String {
     let notes: Vec<String> = report
         .keys
         .iter()
-        .filter_map(|key| Some(format!("{}: {}", key.access_key_id, key.note.as_ref()?)))
+        .filter_map(|key| Some(note(&key.access_key_id, key.note.as_ref()?)))
         .collect();
     let shared = report.keys.iter().filter(|key| key.profiles.len() > 1);
     let shared: Vec<String> = shared
@@ -225,6 +259,17 @@ fn text(report: &Report, now: Timestamp) -> String {
         }
     }
     text.trim_start_matches('\n').to_owned()
+}
+
+/// A command that does not fit on the line gets one of its own, whole.
+fn note(id: &AccessKeyId, words: &str) -> String {
+    let line = format!("{id}: {words}");
+    match words.rsplit_once(": keyagent ") {
+        Some((before, command)) if line.chars().count() > 78 => {
+            format!("{id}: {before}:\n    keyagent {command}")
+        }
+        Some(_) | None => line,
+    }
 }
 
 fn name(key: &KeyReport) -> String {
@@ -276,29 +321,43 @@ fn edit(path: &Path, line: usize) -> String {
     format!("\"${{EDITOR:-vi}}\" +{line} {}", crate::problem::quoted(path))
 }
 
-/// The lines for which one of AWS's readers refuses the credentials file, or over which they do not agree.
-fn stumbles(loaded: &profiles::Loaded) -> Vec<(usize, String)> {
+/// A line for which one of AWS's readers refuses the credentials file, or over which they do not agree.
+struct Stumble {
+    line: usize,
+    words: String,
+    /// The section that it stands in.
+    profile: Option<String>,
+}
+
+fn stumbles(loaded: &profiles::Loaded) -> Vec<Stumble> {
     let path = &loaded.locations.credentials;
+    let text = loaded.credentials.text().unwrap_or_default();
     ambiguity::mistakes(&loaded.credentials, FileKind::Credentials)
         .into_iter()
-        .map(|mistake| {
-            let words = format!("{}, line {}: {}", path.display(), mistake.line, mistake.why);
-            (mistake.line, words)
+        .map(|mistake| Stumble {
+            line: mistake.line,
+            words: format!("{}, line {}: {}", path.display(), mistake.line, mistake.why),
+            profile: section_at(text, mistake.line),
         })
         .collect()
 }
 
-/// What AWS says of a pair that was put together from a broken file is no fault of the key's.
-fn blame_the_file(report: &mut Report, words: &str, command: &str) {
-    for failed in &mut report.errors {
-        let is_of_the_pair = matches!(
-            failed.kind,
-            Some(ErrorKind::InvalidClientTokenId | ErrorKind::SignatureDoesNotMatch)
-        );
-        if is_of_the_pair {
-            failed.problem.cause = format!("{words}\nread so, AWS says: {}", failed.problem.cause);
-            failed.problem.hint = format!("mend that line first: {command}");
-        }
+fn section_at(text: &str, line: usize) -> Option<String> {
+    let above = text.lines().take(line).map(str::trim);
+    let header = above.filter(|line| line.starts_with('[')).last()?;
+    let name = header.trim_start_matches('[').split(']').next()?.trim();
+    Some(name.to_owned())
+}
+
+/// What AWS says of a pair that was put together from a broken section is no fault of the key's.
+fn blame_the_file(failed: &mut ProfileProblem, words: &str, command: &str) {
+    let is_of_the_pair = matches!(
+        failed.kind,
+        Some(ErrorKind::InvalidClientTokenId | ErrorKind::SignatureDoesNotMatch)
+    );
+    if is_of_the_pair {
+        failed.problem.cause = format!("{words}\nread so, AWS says: {}", failed.problem.cause);
+        failed.problem.hint = format!("mend that line first: {command}");
     }
 }
 

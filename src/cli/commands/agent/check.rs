@@ -15,9 +15,8 @@ use crate::settings;
 
 pub(super) fn run(environment: &Environment) -> Result<u8, Problem> {
     let facts = facts(environment).unwrap_or_else(|problem| Facts {
-        errors: vec![format!("{}: {}", problem.error, problem.cause)],
         open_files: open_files(environment),
-        ..Facts::default()
+        ..Facts::of_problem(problem)
     });
     let text = serde_json::to_string(&facts).expect("facts have string keys only");
     ui::out(&format!("{text}\n"));
@@ -41,8 +40,8 @@ fn facts(environment: &Environment) -> Result<Facts, Problem> {
         Vec::new()
     });
     let grace_days = |profile: &str| settings.profile(profile).grace_days;
-    report.add_rotations(&rotations, grace_days, SystemClock.now());
     let goes_on = |rotation: &Rotation| holder_of(&state_folder, rotation).is_some();
+    report.add_rotations(&rotations, goes_on, grace_days, SystemClock.now());
     let mut facts = Facts::of(&report, &rotations, goes_on);
     facts.open_files = open_files(environment);
     Ok(facts)

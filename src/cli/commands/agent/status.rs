@@ -1,18 +1,20 @@
 //! `keyagent agent status`: whether the agent runs, since when, what it will do next.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 use super::super::super::{Format, exit_code, ui};
 use super::state_folder;
+use crate::access_key::AccessKeyId;
 use crate::agent::memory::Memory;
+use crate::agent::reminders::{Circumstances, next, subjects};
 use crate::agent::{self, snooze};
 use crate::clock::{Clock, SystemClock};
 use crate::problem::Problem;
 use crate::process::Environment;
+use crate::settings::AllSettings;
 
 #[derive(Debug, Serialize)]
 struct Document {
@@ -43,7 +45,13 @@ pub(super) fn run(format: Format, environment: &Environment) -> Result<u8, Probl
     let state_folder = state_folder(environment)?;
     let holder = agent::holder(&state_folder);
     let memory = Memory::load(&state_folder);
-    let document = document(&memory, holder, &state_folder);
+    let reminders = reminders(
+        &memory,
+        &snooze::load(&state_folder),
+        environment,
+        SystemClock.now(),
+    );
+    let document = document(&memory, holder, reminders);
     match format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&document).expect("a report has string keys only");
@@ -59,29 +67,49 @@ pub(super) fn run(format: Format, environment: &Environment) -> Result<u8, Probl
     })
 }
 
-fn document(memory: &Memory, holder: Option<String>, state_folder: &Path) -> Document {
-    let snoozed = snooze::load(state_folder);
-    let profiles: BTreeMap<&str, &[String]> = memory
-        .facts
-        .keys
-        .iter()
-        .map(|key| (key.access_key_id.as_str(), key.profiles.as_slice()))
+/// What is still to be said, and when: by what holds now, not at the last check. A snooze counts from when it is made.
+fn reminders(
+    memory: &Memory,
+    snoozed: &BTreeMap<AccessKeyId, Timestamp>,
+    environment: &Environment,
+    now: Timestamp,
+) -> Vec<Reminder> {
+    let (settings, _) = AllSettings::load_what_can_be(environment);
+    let (told, zone) = (memory.told(), TimeZone::system());
+    let circumstances = Circumstances {
+        shown: &told,
+        snoozed,
+        quiet_hours: settings.defaults().quiet_hours,
+        zone: &zone,
+        now,
+    };
+    let bounds = |profiles: &[String]| agent::bounds(&settings, profiles);
+    let all = subjects(&memory.facts, bounds, memory.seen.as_ref(), now);
+    let mut reminders: Vec<Reminder> = all
+        .into_iter()
+        .filter_map(|subject| {
+            let next = next(&subject, &circumstances)?;
+            let (about, of) = subject.name.split_once(':').unwrap_or((&subject.name, ""));
+            let id = subject.access_key_id.as_ref();
+            let mut known = memory.facts.keys.iter().map(|key| key.access_key_id.as_str());
+            Some(Reminder {
+                about: about.to_owned(),
+                of: of.to_owned(),
+                access_key_id: known.find(|id| *id == of).map(str::to_owned),
+                snoozed_until: id
+                    .and_then(|id| snoozed.get(id))
+                    .filter(|until| **until > now)
+                    .copied(),
+                profiles: subject.profiles,
+                next,
+            })
+        })
         .collect();
-    let reminders = memory.next_reminders.iter().map(|(name, next)| {
-        let (about, of) = name.split_once(':').unwrap_or((name, ""));
-        let key = profiles.get(of);
-        Reminder {
-            about: about.to_owned(),
-            of: of.to_owned(),
-            access_key_id: key.is_some().then(|| of.to_owned()),
-            profiles: key.map(|profiles| profiles.to_vec()).unwrap_or_default(),
-            next: *next,
-            snoozed_until: snoozed
-                .iter()
-                .find(|(id, _)| id.as_str() == of)
-                .map(|(_, until)| *until),
-        }
-    });
+    reminders.sort_by(|one, other| (&one.about, &one.of).cmp(&(&other.about, &other.of)));
+    reminders
+}
+
+fn document(memory: &Memory, holder: Option<String>, reminders: Vec<Reminder>) -> Document {
     let running = holder.is_some();
     Document {
         schema: "keyagent.agent-status/1",
@@ -92,7 +120,7 @@ fn document(memory: &Memory, holder: Option<String>, state_folder: &Path) -> Doc
         last_success: memory.succeeded_at,
         next_check: memory.next_check.filter(|_| running),
         last_error: memory.last_error.clone(),
-        reminders: reminders.collect(),
+        reminders,
     }
 }
 
@@ -132,7 +160,7 @@ fn text(document: &Document, now: Timestamp) -> String {
         } else {
             time(Some(reminder.next))
         };
-        let snoozed = if reminder.snoozed_until.is_some_and(|until| until > now) {
+        let snoozed = if reminder.snoozed_until.is_some() {
             ", snoozed"
         } else {
             ""
