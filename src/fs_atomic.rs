@@ -139,6 +139,20 @@ pub fn check_replaceable(path: &Path) -> Result<(), Error> {
     keep_all_but_content(&old, &temporary, &target)
 }
 
+/// How many other names the file has (hard links). A replacement gives the new content to `path` alone.
+#[cfg(unix)]
+pub fn other_names(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata()
+        .map_or(0, |metadata| metadata.nlink().saturating_sub(1))
+}
+
+/// The standard library does not tell here.
+#[cfg(not(unix))]
+pub fn other_names(_: &Path) -> u64 {
+    0
+}
+
 /// Proves that there is room in a folder of keyagent's own, which is made if it is not there.
 ///
 /// # Errors

@@ -50,6 +50,11 @@ pub fn days_since(then: Timestamp, now: Timestamp) -> u32 {
     u32::try_from((now.as_second() - then.as_second()).max(0) / SECONDS_A_DAY).unwrap_or(u32::MAX)
 }
 
+/// `1 day`, `2 days`.
+pub fn in_days(days: u32) -> String {
+    format!("{days} {}", if days == 1 { "day" } else { "days" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

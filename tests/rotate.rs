@@ -9,6 +9,7 @@ use crate::support::{Home, Run, section};
 mod also_update;
 mod choice;
 mod disk;
+mod documents;
 mod faults;
 #[cfg(unix)]
 mod interrupt;

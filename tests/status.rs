@@ -160,6 +160,63 @@ fn what_one_user_may_not_ask_does_not_hide_the_others() {
     run.fails_with("cannot ask when", "iam:GetAccessKeyLastUsed", "ask for");
 }
 
+/// What AWS did not say is neither fine nor "never", and what it said is not called silence.
+#[test]
+fn what_aws_did_not_say_is_unknown() {
+    let account = Account::start();
+    let allow = |action: &str| {
+        let statement = json!({ "Effect": "Allow", "Action": action, "Resource": "*" });
+        json!({ "Version": "2012-10-17", "Statement": [statement] })
+    };
+    let unlisted = account.user_with_policy("ann", &allow("iam:GetAccessKeyLastUsed"));
+    let mute = account.user_with_policy("bob", &allow("s3:*"));
+    let fine = account.user("eve");
+    let other = account.add_key(&fine);
+    account.forget_use(&other);
+    let home = Home::on(&account);
+    home.write_credentials(
+        [
+            section("ann", &unlisted),
+            section("bob", &mute),
+            section("eve", &fine),
+        ]
+        .concat(),
+    );
+    let run = home.keyagent(&["status"]).exits(2);
+    let row = |id: &str| run.stdout.lines().find(|line| line.contains(id)).unwrap();
+    let ann = row(&unlisted.access_key_id);
+    assert!(ann.ends_with("unknown check"), "{ann}");
+    assert!(row(&other).contains(" none known "), "{}", row(&other));
+    assert!(
+        run.stdout.contains("no policy allows this key to ask"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("did not answer"), "{}", run.stdout);
+}
+
+/// Only GetCallerIdentity names the ARN, which `status` has no call to spare for and `doctor` makes anyway.
+#[cfg(all(feature = "desktop", unix))]
+#[test]
+fn the_arn_is_known_once_doctor_has_asked() {
+    let account = Account::start();
+    let user = account.user_at("/eng/", "ann");
+    let home = Home::on(&account);
+    home.write_credentials(section("dev", &user));
+    let arn = |arguments: &[&str]| {
+        let run = home
+            .keyagent(&[&["status", "--format", "json"], arguments].concat())
+            .exits(0);
+        run.json()["keys"][0]["user_arn"].clone()
+    };
+    assert_eq!(arn(&[]), json!(null));
+    home.keyagent(&["doctor"]);
+    assert_eq!(
+        (arn(&[]), arn(&["--offline"])),
+        (json!(user.arn), json!(user.arn))
+    );
+}
+
 #[test]
 fn bad_files_are_told_in_three_lines() {
     let home = Home::new();

@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::reminders::{Bounds, Matter, Subject, milestone, subjects};
 use crate::access_key::AccessKeyId;
 use crate::desktop::{Button, Notification, Urgency};
-use crate::policy::{Freshness, Limits, days_since, freshness};
+use crate::policy::{Freshness, Limits, days_since, freshness, in_days};
 use crate::problem::{quoted, word};
 
 /// A notification holds so many lines; what is more is counted.
@@ -19,19 +19,20 @@ pub fn line(subject: &Subject, now: Timestamp) -> String {
     let who = who(subject);
     match &subject.matter {
         Matter::Age { created, limits } => {
-            let age = days_since(*created, now);
+            let days = days_since(*created, now);
+            let age = in_days(days);
             let limit = limits.max_age_days;
             match freshness(Some(*created), now, *limits) {
                 Freshness::Overdue => {
-                    format!("{who}: the key is {age} days old, and overdue since day {limit}")
+                    format!("{who}: the key is {age} old, and overdue since day {limit}")
                 }
                 Freshness::Due | Freshness::Fresh | Freshness::Unknown => {
-                    let left = limit.saturating_sub(age);
-                    format!("{who}: the key is {age} days old, {left} days before its limit")
+                    let left = in_days(limit.saturating_sub(days));
+                    format!("{who}: the key is {age} old, {left} before its limit")
                 }
             }
         }
-        Matter::Unused { days } => format!("{who}: nobody has used the key for {days} days"),
+        Matter::Unused { days } => format!("{who}: nobody has used the key for {}", in_days(*days)),
         Matter::TwoActive { other } => format!("{who}: the user has a second active key, {other}"),
         Matter::SupersededUsed { last_used } => format!(
             "{who} was replaced, and {} in {} still used it on {}",
@@ -234,5 +235,32 @@ fn age(subject: &Subject, now: Timestamp) -> u32 {
         | Matter::Gone
         | Matter::Unfinished
         | Matter::OpenFile { .. } => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_one() {
+        let limits = Limits {
+            max_age_days: 2,
+            warn_days: 1,
+        };
+        let subject = Subject {
+            name: "age:x".into(),
+            matter: Matter::Age {
+                created: Timestamp::UNIX_EPOCH,
+                limits,
+            },
+            access_key_id: None,
+            profiles: vec!["dev".into()],
+        };
+        let now = Timestamp::from_second(86_400 + 60).unwrap();
+        assert_eq!(
+            line(&subject, now),
+            "dev: the key is 1 day old, 1 day before its limit"
+        );
     }
 }

@@ -481,6 +481,28 @@ impl Report {
     }
 }
 
+/// Does `work`, and where JSON is wanted puts a failure that comes before any report into a document as well: whoever reads
+/// stdout is to find one.
+///
+/// # Errors
+///
+/// What `work` fails with, for people.
+pub fn documented(
+    schema: &'static str,
+    format: Format,
+    profile: &str,
+    work: impl FnOnce() -> Result<u8, Problem>,
+) -> Result<u8, Problem> {
+    match (work(), format) {
+        (Err(problem), Format::Json) => {
+            let mut report = Report::new(schema);
+            report.error(profile, problem);
+            Ok(report.finish(format))
+        }
+        (result, Format::Json | Format::Text) => result,
+    }
+}
+
 /// Shows a plan: it is the result of a dry run, and otherwise goes before the question.
 pub fn show_plan(text: &str, dry_run: bool, format: Format) {
     if dry_run && format == Format::Text {

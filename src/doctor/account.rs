@@ -32,13 +32,14 @@ pub fn nobody_to_ask() -> Check {
     Check::new(Area::Account, "endpoint", Level::Unknown, message)
 }
 
-/// Asks about one key. `now` reads this computer's clock.
-pub async fn check(subject: &Subject<'_>, now: impl Fn() -> Timestamp) -> Vec<Check> {
+/// Asks about one key, and gives its ARN with what was found. `now` reads this computer's clock.
+pub async fn check(subject: &Subject<'_>, now: impl Fn() -> Timestamp) -> (Vec<Check>, Option<String>) {
     let (identity, date) = subject.client.get_caller_identity_and_time().await;
     let mut checks = vec![clock(identity.as_ref().err(), date, now())];
+    let mut arn = None;
     match identity {
         Err(error) if is_of_the_way(&error) => {
-            return vec![told(subject, "endpoint", "cannot ask AWS", &error)];
+            return (vec![told(subject, "endpoint", "cannot ask AWS", &error)], None);
         }
         // The clock's own check tells it.
         Err(error) if error.kind == ErrorKind::RequestExpired => {}
@@ -52,9 +53,10 @@ pub async fn check(subject: &Subject<'_>, now: impl Fn() -> Timestamp) -> Vec<Ch
             if let Some(user_name) = user_name {
                 checks.extend(of_user(subject, &identity, &user_name).await);
             }
+            arn = Some(identity.arn);
         }
     }
-    checks
+    (checks, arn)
 }
 
 /// Whether the answer came from something else than AWS, or did not come: AWS's own is a refusal.

@@ -66,6 +66,24 @@ impl<I> Finding<I> {
             Decision::Stop(why) => why.into(),
         }
     }
+
+    /// The keys that `settle` is going to delete.
+    pub fn deletes(&self) -> Vec<&AccessKeyId> {
+        let new = self.new_access_key_id.as_ref();
+        let deleted = match self.decision {
+            Decision::BackOut | Decision::DeleteOrphan => new,
+            Decision::FinishDeleting if self.rotation.state == State::Undone => new,
+            Decision::FinishDeleting => Some(&self.rotation.plan.old_access_key_id),
+            Decision::Forget
+            | Decision::RollForward(_)
+            | Decision::Undo
+            | Decision::AbandonUndo(_)
+            | Decision::Keep(_)
+            | Decision::Nothing
+            | Decision::Stop(_) => None,
+        };
+        deleted.into_iter().collect()
+    }
 }
 
 /// Whether `recover` has something to look at: a rotation that was interrupted, or one whose superseded key

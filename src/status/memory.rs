@@ -31,11 +31,12 @@ pub fn offline(
         .map(|held| {
             let mut row = unanswered(held);
             let Some(known) = memory.keys.get(&held.access_key.id) else {
+                row.user_arn = memory.user_arn(&held.access_key.id, None);
                 row.note = Some("AWS was never asked about it".into());
                 return row;
             };
             row.user_name.clone_from(&known.user_name);
-            row.user_arn.clone_from(&known.user_arn);
+            row.user_arn = memory.user_arn(&held.access_key.id, known.user_name.as_deref());
             row.status = known.status;
             row.create_date = known.create_date;
             row.age_days = known.create_date.map(|created| days_since(created, now));
@@ -44,7 +45,8 @@ pub fn offline(
             row.freshness = freshness(known.create_date, now, strictest(&held.profiles, &limits));
             row.note = Some(match days_since(known.asked_at, now) {
                 0 => "as AWS said today".into(),
-                days => format!("as AWS said {days} d ago"),
+                1 => "as AWS said a day ago".into(),
+                days => format!("as AWS said {days} days ago"),
             });
             row
         })
@@ -57,6 +59,9 @@ pub fn offline(
 pub struct Memory {
     version: u32,
     keys: BTreeMap<AccessKeyId, Known>,
+    /// The ARNs of keys whose caller was asked for; [`online`](super::online::online) has no call to spare for that.
+    #[serde(default)]
+    arns: BTreeMap<AccessKeyId, String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -135,9 +140,17 @@ impl Memory {
         }
     }
 
-    /// Whose a key is, once that was learned.
-    pub(super) fn user_arn(&self, id: &AccessKeyId) -> Option<String> {
-        self.keys.get(id)?.user_arn.clone()
+    /// Keeps whose a key is, as GetCallerIdentity has named it.
+    pub fn learn_arn(&mut self, id: &AccessKeyId, arn: String) {
+        self.arns.insert(id.clone(), arn);
+    }
+
+    /// Whose a key is, once that was learned; a user that has another name by now has another ARN.
+    pub(super) fn user_arn(&self, id: &AccessKeyId, user_name: Option<&str>) -> Option<String> {
+        let known = self.keys.get(id).and_then(|known| known.user_arn.as_ref());
+        let arn = self.arns.get(id).or(known)?;
+        let is_of_user = user_name.is_none_or(|name| arn.rsplit('/').next() == Some(name));
+        is_of_user.then(|| arn.clone())
     }
 
     /// Keeps an answer; a row without one keeps what was known before.
@@ -161,6 +174,18 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_arn_of_a_user_that_was_renamed_is_forgotten() {
+        let id = AccessKeyId::parse(&"K".repeat(20)).unwrap();
+        let mut memory = Memory::default();
+        assert_eq!(memory.user_arn(&id, None), None);
+        let arn = "arn:aws:iam::123456789012:user/eng/ann";
+        memory.learn_arn(&id, arn.into());
+        assert_eq!(memory.user_arn(&id, Some("ann")).as_deref(), Some(arn));
+        assert_eq!(memory.user_arn(&id, None).as_deref(), Some(arn));
+        assert_eq!(memory.user_arn(&id, Some("anna")), None);
+    }
 
     #[test]
     fn a_damaged_memory_is_no_memory() {

@@ -79,7 +79,7 @@ pub async fn online<I: Iam, F: Future<Output = Result<I, Problem>>>(
         }
     }
     for key in &mut keys {
-        key.user_arn = memory.user_arn(&key.access_key_id);
+        key.user_arn = memory.user_arn(&key.access_key_id, key.user_name.as_deref());
         memory.remember(key, now);
     }
     Report::new(default_limits, keys, skipped, errors, now)
@@ -153,7 +153,7 @@ fn take(answer: Answer, errors: &mut Vec<ProfileProblem>, limits: Limits, now: T
         row.user_name = own.user_name.as_ref().map(ToString::to_string);
         row.last_used = own.last_used.clone();
         row.last_used_known = true;
-        // It has just signed a call that AWS answered.
+        // It has just signed a call that AWS answered, so it is active, whatever else is unknown.
         row.status = Some(AccessKeyStatus::Active);
     }
     match list
@@ -207,21 +207,23 @@ fn fill(row: &mut KeyReport, key: &AccessKeyMetadata, limits: Limits, now: Times
     }
 }
 
+/// What kept both questions about a key from being answered.
 fn refusal(error: &iam::Error) -> &'static str {
     match error.kind {
         ErrorKind::InvalidClientTokenId => "AWS does not accept this key",
         ErrorKind::SignatureDoesNotMatch => "the secret is not this key's",
-        ErrorKind::AccessDenied { .. }
-        | ErrorKind::InvalidMfaCode
-        | ErrorKind::ExpiredToken
-        | ErrorKind::RequestExpired
+        ErrorKind::AccessDenied { explicit: true } => "a policy denies this key the questions",
+        ErrorKind::AccessDenied { explicit: false } => "no policy allows this key to ask",
+        ErrorKind::ExpiredToken => "the session has ended",
+        ErrorKind::RequestExpired => "the clock of this computer is minutes off AWS's",
+        ErrorKind::Throttled => "AWS has too many calls from this account",
+        ErrorKind::InvalidMfaCode
         | ErrorKind::LimitExceeded
         | ErrorKind::NoSuchEntity
-        | ErrorKind::Throttled
-        | ErrorKind::ServiceFailure
-        | ErrorKind::Unreachable
-        | ErrorKind::TimedOut
-        | ErrorKind::Unreadable
-        | ErrorKind::Refused => "AWS did not answer",
+        | ErrorKind::Refused => "AWS refused to answer",
+        ErrorKind::ServiceFailure => "AWS failed",
+        ErrorKind::Unreachable => "AWS was not reached",
+        ErrorKind::TimedOut => "AWS did not answer",
+        ErrorKind::Unreadable => "the answer was not AWS's",
     }
 }

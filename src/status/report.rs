@@ -46,6 +46,17 @@ impl Report {
         }
     }
 
+    /// Nothing but why nothing is known. Which limits hold is unknown as well, so these are those without settings.
+    pub fn failed(problem: Problem, profile: String, now: Timestamp) -> Self {
+        let error = ProfileProblem {
+            profile,
+            problem,
+            kind: None,
+        };
+        let limits = crate::settings::Settings::default().limits;
+        Self::new(limits, Vec::new(), Vec::new(), vec![error], now)
+    }
+
     /// Adds what the journal knows: whose a key is, which keys are superseded, and which an interrupted rotation needs.
     /// `goes_on` tells whether another keyagent works on a rotation now.
     pub fn add_rotations(
@@ -149,8 +160,8 @@ pub struct KeyReport {
     pub account_id: Option<String>,
     /// The user, as GetAccessKeyLastUsed or ListAccessKeys names it.
     pub user_name: Option<String>,
-    /// Known once a rotation has asked for it: only GetCallerIdentity names the ARN, and with its path no other
-    /// answer gives it away. A third call for every key is not worth it here.
+    /// Known once a rotation or `doctor` has asked for it: only GetCallerIdentity names the ARN, and with its path no
+    /// other answer gives it away. It would be a third call for every key.
     pub user_arn: Option<String>,
     /// Whether it signs calls; `None` when AWS has not said.
     pub status: Option<AccessKeyStatus>,
@@ -158,7 +169,7 @@ pub struct KeyReport {
     pub create_date: Option<Timestamp>,
     /// Whole days since.
     pub age_days: Option<u32>,
-    /// The last use; `None` means none recorded if `last_used_known`, else unknown.
+    /// The last use. `None` if `last_used_known`: AWS has none on record, which is never or no data; else unknown.
     pub last_used: Option<LastUsed>,
     /// Whether AWS has answered about its use.
     pub last_used_known: bool,
@@ -277,8 +288,9 @@ pub fn what_to_do(key: &KeyReport) -> (&'static str, Option<String>) {
             "soon",
             profile.map(|name| format!("keyagent rotate -p {}", word(name))),
         ),
-        (_, None, _) => ("check", None),
-        (_, _, Freshness::Due | Freshness::Fresh | Freshness::Unknown) => ("-", None),
+        // What AWS did not say is not fine.
+        (_, None, _) | (_, _, Freshness::Unknown) => ("check", None),
+        (_, _, Freshness::Due | Freshness::Fresh) => ("-", None),
     }
 }
 
@@ -327,5 +339,6 @@ mod tests {
             "keyagent rotate -p dev"
         );
         assert_eq!(what_to_do(&row(Some(1), Freshness::Fresh, "dev")), ("-", None));
+        assert_eq!(what_to_do(&row(None, Freshness::Unknown, "dev")), ("check", None));
     }
 }

@@ -84,7 +84,7 @@ fn where_both_can_know_the_list_and_the_report_agree() {
     assert_eq!(of_list.remove(password).unwrap(), "unknown null");
     assert_eq!(
         why(&list, "changed", "unused-credentials"),
-        "the password was never used, and it is not said when it was last changed"
+        "the password has no recorded use, and it is not said when it was last changed"
     );
     assert_eq!(of_list, of_report);
     for (verdict, result) in [

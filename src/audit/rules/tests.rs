@@ -94,7 +94,7 @@ fn forty_five_days_of_disuse_fail_and_a_second_less_passes() {
         told(&never, rule),
         [(
             Outcome::Fail,
-            "the key was never used in its 200 days, the limit is 45 days".into()
+            "the key has no recorded use in its 200 days, the limit is 45 days".into()
         )]
     );
 }
@@ -163,7 +163,7 @@ fn a_key_never_used_fails_for_a_console_user_only() {
         told(&user, Rule::KeyAtSetup),
         [(
             Outcome::Fail,
-            "made together with a console user, and never used".into()
+            "made together with a console user, and no use is recorded".into()
         )]
     );
     user.keys[0].created = ago(1);

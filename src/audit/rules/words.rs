@@ -53,8 +53,8 @@ impl Why {
             Self::RootIsNotSaid => "it is not said whether the root user has an access key".into(),
             Self::UsedSinceSetup => "the user has a console password, and the key is used".into(),
             Self::NeverUsedSinceSetup { with_the_user } => match with_the_user {
-                true => "made together with a console user, and never used".into(),
-                false => "the user has a console password, and the key was never used".into(),
+                true => "made together with a console user, and no use is recorded".into(),
+                false => "the user has a console password, and the key has no recorded use".into(),
             },
             Self::SetupUseIsNotSaid => {
                 "it is not said whether the user has a password and the key was used".into()
@@ -66,7 +66,7 @@ impl Why {
             }
             Self::DisuseIsNotSaid(what) => format!("it is not said since when the {what} is unused").into(),
             Self::LastChangeIsNotSaid(what) => {
-                format!("the {what} was never used, and it is not said when it was last changed").into()
+                format!("the {what} has no recorded use, and it is not said when it was last changed").into()
             }
             Self::ActiveKeys(count) => match count {
                 0 => "the user has no active key".into(),
@@ -121,7 +121,8 @@ fn disuse(outcome: Outcome, what: What, of: Since, seconds: i64, limit: u32) -> 
     text.push_str(what.name());
     let (before, after) = match of {
         Since::LastUse => (" was last used ", " ago"),
-        Since::Creation => (" was never used in its ", ""),
+        // `N/A` and `no_information` are never, or no data: the report cannot tell which.
+        Since::Creation => (" has no recorded use in its ", ""),
         Since::CreationAtMost => (" is ", " old at most"),
     };
     text.push_str(before);

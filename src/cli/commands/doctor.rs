@@ -6,6 +6,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::super::rotations::{client, runtime};
 use super::super::{Format, exit_code, profiles, ui};
+use crate::access_key::AccessKeyId;
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock, today};
 use crate::credentials::location::Locations;
@@ -14,7 +15,7 @@ use crate::doctor::{Area, Check, Level, Report, account, files, machine, strays}
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::settings::{self, AllSettings};
-use crate::status::held_keys;
+use crate::status::{Memory, held_keys};
 
 /// Say what is wrong on this machine, and the command that mends it
 ///
@@ -93,7 +94,12 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
                 Ok(named) if !named.is_empty() => named,
                 Ok(_) | Err(_) => loaded.profiles.iter().collect(),
             };
-            runtime.block_on(ask(&wanted, &loaded.locations, &settings, environment))
+            let asked = ask(&wanted, &loaded.locations, &settings, environment);
+            let (checks, arns) = runtime.block_on(asked);
+            if let Some(folder) = &state_folder {
+                remember(arns, folder);
+            }
+            checks
         });
         checks.extend(keys.unwrap_or_else(|_| vec![account::nobody_to_ask()]));
     }
@@ -117,24 +123,36 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     })
 }
 
-/// Asks AWS about each key of these profiles.
+/// Keeps for `status` whose each key is. At worst it names no ARN, as before.
+fn remember(arns: Vec<(AccessKeyId, String)>, state_folder: &Path) {
+    if arns.is_empty() {
+        return;
+    }
+    let mut memory = Memory::load(state_folder);
+    for (id, arn) in arns {
+        memory.learn_arn(&id, arn);
+    }
+    let _ = memory.save(state_folder);
+}
+
+/// Asks AWS about each key of these profiles; gives the ARNs too.
 async fn ask(
     wanted: &[&Profile],
     locations: &Locations,
     settings: &AllSettings,
     environment: &Environment,
-) -> Vec<Check> {
+) -> (Vec<Check>, Vec<(AccessKeyId, String)>) {
     let (held, _) = held_keys(wanted, locations);
     if held.is_empty() {
-        return vec![account::nobody_to_ask()];
+        return (vec![account::nobody_to_ask()], Vec::new());
     }
     let connections = &Connections::new(environment);
-    let asked: Vec<Vec<Check>> = stream::iter(held)
+    let asked: Vec<(Vec<Check>, Option<(AccessKeyId, String)>)> = stream::iter(held)
         .map(|held| async move {
             let profile = &held.profiles[0];
             let client = match client(connections, profile, &held.access_key).await {
                 Ok(client) => client,
-                Err(problem) => return vec![Check::problem(Area::Account, "endpoint", &problem)],
+                Err(problem) => return (vec![Check::problem(Area::Account, "endpoint", &problem)], None),
             };
             let of_profile = wanted.iter().find(|wanted| wanted.name == *profile);
             let mfa_serial = settings
@@ -148,12 +166,17 @@ async fn ask(
                 mfa_serial,
                 access_key_id: &held.access_key.id,
             };
-            account::check(&subject, || SystemClock.now()).await
+            let (checks, arn) = account::check(&subject, || SystemClock.now()).await;
+            (checks, arn.map(|arn| (held.access_key.id.clone(), arn)))
         })
         .buffered(AT_ONCE)
         .collect()
         .await;
-    account::once(asked.concat())
+    let (checks, arns): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
+    (
+        account::once(checks.concat()),
+        arns.into_iter().flatten().collect(),
+    )
 }
 
 /// So much of a line is taken by what stands before its words.

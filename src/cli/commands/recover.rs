@@ -1,7 +1,7 @@
 //! `keyagent recover`: finishes, or backs out of, whatever was interrupted.
 
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, needs_answer, runtime, show_plan, with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, needs_answer, runtime, show_plan, with_mfa,
 };
 use super::super::{Format, ui};
 use crate::access_key::{AccessKey, SecretAccessKey};
@@ -43,6 +43,12 @@ const COMMAND: &str = "keyagent recover";
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    documented("keyagent.recover/1", args.format, "", || {
+        recover_all(args, environment)
+    })
+}
+
+fn recover_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut workplace = Workplace::open_to_rescue("recover", environment)?;
     let concerned: Vec<Rotation> = workplace
         .journal
@@ -114,7 +120,8 @@ async fn recover(
     let intention = format!("{}: {}\n", rotation.plan.profiles.join(", "), finding.intention());
     show_plan(&intention, args.dry_run, args.format);
     if args.dry_run {
-        report.rotation(&rotation, settings.grace_days);
+        let more = serde_json::json!({ "intention": finding.intention(), "deletes": finding.deletes() });
+        report.plan(&rotation, settings.grace_days, more);
         return Ok(());
     }
     confirm(args.yes, &what, COMMAND)?;

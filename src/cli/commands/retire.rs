@@ -1,7 +1,8 @@
 //! `keyagent retire`: deletes superseded keys whose grace is over, and that nobody has used since.
 
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
+    with_mfa,
 };
 use super::super::{Format, profiles, ui};
 use crate::access_key::{AccessKey, SecretAccessKey};
@@ -46,6 +47,13 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let who = args.profiles.join(", ");
+    documented("keyagent.retire/1", args.format, &who, || {
+        retire_all(args, environment)
+    })
+}
+
+fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut command = String::from("keyagent retire");
     for name in &args.profiles {
         command.push_str(&format!(" -p {}", word(name)));
@@ -162,7 +170,8 @@ async fn retire(
             );
             show_plan(&plan, args.dry_run, args.format);
             if args.dry_run {
-                report.rotation(&rotation, settings.grace_days);
+                let more = serde_json::json!({ "deletes": [superseded] });
+                report.plan(&rotation, settings.grace_days, more);
                 return Ok(());
             }
             confirm(args.yes, &format!("{superseded} is not deleted"), command)?;

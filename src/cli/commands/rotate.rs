@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
+    with_mfa,
 };
 use super::super::signing::mfa_serial;
 use super::super::{Format, after_rotate, profiles, ui};
@@ -13,16 +14,18 @@ use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::location::Locations;
 use crate::credentials::profile::{Holds, Profile, key_holder};
-use crate::iam::{ErrorKind, Iam};
+use crate::iam::Iam;
 use crate::policy::Freshness;
 use crate::problem::{Problem, word};
 use crate::process::Environment;
 use crate::rotate::authority::Authority;
 use crate::rotate::error::Error;
-use crate::rotate::plan::{Prepared, Surroundings, WRITING_ACTIONS, prepare};
+use crate::rotate::plan::{Prepared, Surroundings, prepare};
 use crate::rotate::retire::{self, Verdict};
 use crate::rotate::state::Rotation;
 use crate::settings::Settings;
+
+mod plan;
 
 /// Replace a profile's key, everywhere that the credentials and config files hold it
 ///
@@ -71,10 +74,21 @@ struct Target {
 /// When nothing could be tried: bad files, unknown profiles, no lock.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let names = profiles::chosen(&args.profiles, environment);
-    let command = command(args, &names);
+    let who = if args.overdue {
+        String::new()
+    } else {
+        names.join(", ")
+    };
+    documented("keyagent.rotate/1", args.format, &who, || {
+        run_for(&names, args, environment)
+    })
+}
+
+fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let command = command(args, names);
     let before = profiles::load(environment)?;
     if !args.overdue {
-        profiles::named(&before, &names, "keyagent rotate")?;
+        profiles::named(&before, names, "keyagent rotate")?;
     }
     needs_answer("rotate", args.yes, args.dry_run, &command)?;
     let mut workplace = Workplace::open("rotate", environment)?;
@@ -86,7 +100,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let targets = if args.overdue {
         runtime.block_on(overdue(&loaded, &mut workplace, &mut report))
     } else {
-        let wanted = profiles::named(&loaded, &names, "keyagent rotate")?;
+        let wanted = profiles::named(&loaded, names, "keyagent rotate")?;
         targets(&loaded.profiles, &wanted, &workplace, &mut report)
     };
     if targets.is_empty() && report.is_empty() {
@@ -248,23 +262,16 @@ async fn prepare_one(
     .await;
     let prepared = result.map_err(|error| problem(&error, name))?;
     let policy = if args.dry_run {
-        Some(policy(&prepared).await)
+        Some(plan::policy(&prepared).await)
     } else {
         None
     };
-    let plan = describe(&prepared, workplace, args.now, policy.as_deref());
-    show_plan(&plan, args.dry_run, args.format);
+    let (policy, after_rotate) = (policy.as_deref(), target.settings.after_rotate.as_deref());
+    let text = plan::describe(&prepared, workplace, args.now, after_rotate, policy);
+    show_plan(&text, args.dry_run, args.format);
     if args.dry_run {
         let planned = Rotation::planned(name.clone(), prepared.plan.clone(), surroundings.now);
-        let more = serde_json::json!({
-            "user_arn": prepared.plan.user_arn,
-            "files": prepared.plan.files,
-            "access_keys": prepared.plan.existing_access_key_ids,
-            "mfa_serial": prepared.authority.mfa_serial,
-            "secret_store": prepared.plan.secret_store,
-            "policy": policy,
-            "retire_first": prepared.retire_first.as_ref().and_then(Rotation::superseded),
-        });
+        let more = plan::document(&prepared, after_rotate, policy);
         report.plan(&planned, target.settings.grace_days, more);
     }
     Ok(prepared)
@@ -272,22 +279,6 @@ async fn prepare_one(
 
 fn problem(error: &Error, profile: &str) -> Problem {
     error.problem(format!("cannot rotate the key of profile {profile}"), profile)
-}
-
-/// Whether the policies allow what is going to be done, as far as AWS says.
-async fn policy(prepared: &Prepared<Client>) -> String {
-    let iam = &prepared.authority.iam;
-    match iam
-        .actions_denied(&prepared.plan.user_arn, &WRITING_ACTIONS)
-        .await
-    {
-        Ok(denied) if denied.is_empty() => "allows it".into(),
-        Ok(denied) => format!("does not allow {}", denied.join(", ")),
-        Err(error) if matches!(error.kind, ErrorKind::AccessDenied { .. }) => {
-            "unknown: this key may not ask (iam:SimulatePrincipalPolicy)".into()
-        }
-        Err(error) => format!("unknown: {}", error.problem("", "").cause),
-    }
 }
 
 async fn rotate(
@@ -398,64 +389,5 @@ fn summary(rotation: &Rotation, grace_days: u32, profile: &str) -> String {
     } else {
         text.push_str(&format!("{old} is deleted\n"));
     }
-    text
-}
-
-/// The plan for people: whose key, where it stands, who signs, where its secrets will lie.
-fn describe(prepared: &Prepared<Client>, workplace: &Workplace, now: bool, policy: Option<&str>) -> String {
-    let plan = &prepared.plan;
-    let mut text = format!("replace {} of {}\n", plan.old_access_key_id, plan.user_arn);
-    let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<9} {value}\n"));
-    line("profiles", &plan.profiles.join(", "));
-    for file in &plan.files {
-        let lines: Vec<String> = file
-            .lines
-            .iter()
-            .map(|(id, secret)| format!("{id} and {secret}"))
-            .collect();
-        line(
-            "file",
-            &format!("{}, lines {}", file.path.display(), lines.join(", ")),
-        );
-    }
-    line(
-        "keys",
-        &format!("{} of 2 in use", plan.existing_access_key_ids.len()),
-    );
-    match &prepared.authority.mfa_serial {
-        Some(serial) => line("MFA", &format!("session with {serial}")),
-        None => line("MFA", "not demanded so far"),
-    }
-    if let Some(policy) = policy {
-        line("policy", policy);
-    }
-    let place = if prepared.plan.secret_store == "file" {
-        "in 0600 files"
-    } else {
-        "in the keyring"
-    };
-    line("secrets", &format!("{place}, until the old key is deleted"));
-    if let Some(why) = workplace.store.instead_of_keyring() {
-        line("", why);
-    }
-    if let Some(earlier) = &prepared.retire_first
-        && let Some(superseded) = earlier.superseded()
-    {
-        line(
-            "first",
-            &format!(
-                "delete {superseded}, superseded by {} and unused since",
-                retire::superseded_by(earlier)
-            ),
-        );
-    }
-    line(
-        "then",
-        if now {
-            "the old key is made inactive, and deleted if AWS knows of no use since"
-        } else {
-            "the old key is made inactive; nothing is deleted"
-        },
-    );
     text
 }

@@ -60,6 +60,21 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         brief(environment);
         return Ok(exit_code::OK);
     }
+    match (shown(args, environment), args.format) {
+        (Err(problem), Format::Json) => {
+            // Whoever reads stdout is to find a document.
+            ui::document(&Report::failed(
+                problem.clone(),
+                args.profiles.join(", "),
+                SystemClock.now(),
+            ));
+            Err(problem)
+        }
+        (result, Format::Json | Format::Text) => result,
+    }
+}
+
+fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let loaded = profiles::load(environment)?;
     let wanted = if args.profiles.is_empty() {
         loaded.profiles.iter().collect()
@@ -112,10 +127,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         }
     }
     match args.format {
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&report).expect("a report has string keys only");
-            ui::out(&format!("{text}\n"));
-        }
+        Format::Json => ui::document(&report),
         Format::Text => ui::out(&text(&report, now)),
     }
     for Stumble { line, words, .. } in &stumbles {
@@ -299,7 +311,8 @@ fn age(key: &KeyReport, report: &Report) -> String {
 fn last_use(key: &KeyReport, now: Timestamp) -> String {
     match (&key.last_used, key.last_used_known) {
         (_, false) => "unknown".into(),
-        (None, true) => "never".into(),
+        // "N/A" is AWS's word for never, and for no data.
+        (None, true) => "none known".into(),
         (Some(used), true) => match days_since(used.date, now) {
             0 => format!("today {}", shortened(&used.service, 6)),
             days => format!("{days}d {}", shortened(&used.service, 6)),
@@ -309,11 +322,11 @@ fn last_use(key: &KeyReport, now: Timestamp) -> String {
 
 fn state(key: &KeyReport) -> &'static str {
     match (key.status, key.freshness) {
-        (None, _) => "unknown",
+        (None, _) | (Some(AccessKeyStatus::Active), Freshness::Unknown) => "unknown",
         (Some(AccessKeyStatus::Inactive), _) => "inactive",
         (Some(AccessKeyStatus::Active), Freshness::Overdue) => "overdue",
         (Some(AccessKeyStatus::Active), Freshness::Due) => "due",
-        (Some(AccessKeyStatus::Active), Freshness::Fresh | Freshness::Unknown) => "active",
+        (Some(AccessKeyStatus::Active), Freshness::Fresh) => "active",
     }
 }
 

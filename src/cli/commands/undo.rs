@@ -1,7 +1,8 @@
 //! `keyagent undo`: puts the previous key of a profile back.
 
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, last_day, needs_answer, runtime, show_plan, with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
+    with_mfa,
 };
 use super::super::{Format, profiles, ui};
 use crate::access_key::AccessKey;
@@ -18,9 +19,9 @@ use crate::rotate::undo::{PreparedUndo, prepare, rotation_of};
 /// made inactive.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Profile whose rotation is to be taken back [default: AWS_PROFILE, then default]
+    /// Profile whose rotation is to be taken back; may be repeated [default: AWS_PROFILE, then default]
     #[arg(short, long = "profile", value_name = "PROFILE")]
-    profile: Option<String>,
+    profiles: Vec<String>,
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -40,15 +41,25 @@ pub struct Args {
 ///
 /// When there is nothing to take back, or it could not be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let typed: Vec<String> = args.profile.iter().cloned().collect();
-    let names = profiles::chosen(&typed, environment);
-    let command = format!("keyagent undo -p {}", word(&names[0]));
+    let names = profiles::chosen(&args.profiles, environment);
+    documented("keyagent.undo/1", args.format, &names.join(", "), || {
+        undo_all(&names, args, environment)
+    })
+}
+
+fn undo_all(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let mut command = String::from("keyagent undo");
+    for name in names {
+        command.push_str(&format!(" -p {}", word(name)));
+    }
     let before = profiles::load(environment)?;
-    profiles::named(&before, &names, "keyagent undo")?;
+    let wanted = profiles::named(&before, names, "keyagent undo")?;
     let mut workplace = Workplace::open_to_rescue("undo", environment)?;
     if !args.yes && !args.dry_run && !ui::can_ask() {
         // What cannot be taken back anyway is not worth a --yes. Everybody else is told under the lock.
-        find(&before, &names, &workplace)?;
+        for named in wanted {
+            find(&before, named, &workplace)?;
+        }
     }
     needs_answer("undo", args.yes, args.dry_run, &command)?;
     let _lock = workplace.lock(&before.locations.credentials)?;
@@ -56,23 +67,52 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let loaded = profiles::load(environment)?;
     let mut report = Report::new("keyagent.undo/1");
     let runtime = runtime()?;
-    let undone = runtime.block_on(undo(args, &loaded, &names, &command, &mut workplace, &mut report));
-    runtime.shutdown_background();
-    if let Err(problem) = undone {
-        report.error(&names[0], problem);
+    let mut undoing = Undoing {
+        code: args.mfa.mfa_code.clone(),
+        seen: Vec::new(),
+    };
+    for named in profiles::named(&loaded, names, "keyagent undo")? {
+        let undone = undo(
+            args,
+            &loaded,
+            named,
+            &command,
+            &mut undoing,
+            &mut workplace,
+            &mut report,
+        );
+        if let Err(problem) = runtime.block_on(undone) {
+            report.error(&named.name, problem);
+        }
     }
+    runtime.shutdown_background();
     Ok(report.finish(args.format))
+}
+
+/// What several profiles share.
+struct Undoing {
+    /// Works once.
+    code: Option<String>,
+    /// The profiles whose rotation was looked at: those that share a key are taken back together.
+    seen: Vec<String>,
 }
 
 async fn undo(
     args: &Args,
     loaded: &profiles::Loaded,
-    names: &[String],
+    named: &Profile,
     command: &str,
+    undoing: &mut Undoing,
     workplace: &mut Workplace,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let (named, holder, new, rotation) = find(loaded, names, workplace)?;
+    let holder = key_holder(&loaded.profiles, named);
+    let is_seen = |holder: &Profile| undoing.seen.contains(&holder.name);
+    if holder.is_ok_and(is_seen) {
+        return Ok(());
+    }
+    let (holder, new, rotation) = find(loaded, named, workplace)?;
+    undoing.seen.extend(rotation.plan.profiles.iter().cloned());
     let what = what(named);
     let failed = |error: Error| error.problem(&what, &holder.name);
     workplace.warn_about_others(|other| other.id == rotation.id);
@@ -81,7 +121,7 @@ async fn undo(
     let iam = client(&workplace.connections, &holder.name, new).await?;
     let serials = [&settings.mfa_serial, &holder.mfa_serial, &named.mfa_serial];
     let serial = serials.into_iter().flatten().next().cloned();
-    let prepared = with_mfa(serial, args.mfa.mfa_code.clone(), &args.mfa, async |mfa| {
+    let prepared = with_mfa(serial, undoing.code.take(), &args.mfa, async |mfa| {
         prepare(&iam, &rotation, new, workplace.store.as_ref(), mfa).await
     })
     .await
@@ -116,13 +156,12 @@ fn what(profile: &Profile) -> String {
     format!("cannot take back the rotation of profile {}", profile.name)
 }
 
-/// The profile that was named, the one that holds its key, the key, and the rotation that put it there.
+/// The profile that holds the key of the one that was named, the key, and the rotation that put it there.
 fn find<'a>(
     loaded: &'a profiles::Loaded,
-    names: &[String],
+    named: &'a Profile,
     workplace: &Workplace,
-) -> Result<(&'a Profile, &'a Profile, &'a AccessKey, Rotation), Problem> {
-    let named = profiles::named(loaded, names, "keyagent undo")?[0];
+) -> Result<(&'a Profile, &'a AccessKey, Rotation), Problem> {
     let holder = key_holder(&loaded.profiles, named).map_err(|why| {
         Problem::new(
             what(named),
@@ -136,7 +175,7 @@ fn find<'a>(
     let rotation = rotation_of(&workplace.journal, &holder.name, new)
         .map_err(|error| error.problem(what(named), &holder.name))?
         .clone();
-    Ok((named, holder, new, rotation))
+    Ok((holder, new, rotation))
 }
 
 fn describe<I>(prepared: &PreparedUndo<I>) -> String {

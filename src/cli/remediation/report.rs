@@ -7,7 +7,7 @@ use super::{Order, Selection, Signer, problem};
 use crate::access_key::AccessKeyId;
 use crate::cli::{Format, exit_code, ui};
 use crate::iam::{AccessKeyStatus, LastUsed};
-use crate::policy::days_since;
+use crate::policy::{days_since, in_days};
 use crate::problem::{Problem, word};
 use crate::remediate::from_audit::PassedOver;
 use crate::remediate::judge::{Left, Weight};
@@ -380,8 +380,8 @@ fn shown(examined: &Examined, now: Timestamp) -> String {
         Err(error) => format!("last use unknown: {error}"),
     };
     format!(
-        "  {access_key_id} of {user_name}\n    {status}, {} days old, made {}\n    {last_used}\n",
-        days_since(*create_date, now),
+        "  {access_key_id} of {user_name}\n    {status}, {} old, made {}\n    {last_used}\n",
+        in_days(days_since(*create_date, now)),
         create_date.strftime("%Y-%m-%d")
     )
 }

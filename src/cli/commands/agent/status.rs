@@ -53,10 +53,7 @@ pub(super) fn run(format: Format, environment: &Environment) -> Result<u8, Probl
     );
     let document = document(&memory, holder, reminders);
     match format {
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&document).expect("a report has string keys only");
-            ui::out(&format!("{text}\n"));
-        }
+        Format::Json => ui::document(&document),
         Format::Text => ui::out(&text(&document, SystemClock.now())),
     }
     // As for systemctl status, a program can ask.

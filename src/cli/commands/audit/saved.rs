@@ -10,7 +10,7 @@ use crate::audit::assessment::{Assessment, Tally};
 use crate::audit::credential_report::{CredentialReport, ReportError};
 use crate::audit::output::Output;
 use crate::audit::rules::Judge;
-use crate::policy::days_since;
+use crate::policy::{days_since, in_days};
 use crate::problem::{Problem, word};
 
 /// Evaluates a report that was saved.
@@ -36,9 +36,9 @@ pub(super) fn evaluate(
         .map_err(|error| unwritable(&error))?;
     let tally = assessment.finish().map_err(|error| unwritable(&error))?;
     if let (Some(newest), None) = (tally.summary.newest_time, args.as_of) {
-        let days = days_since(newest, judge.as_of);
+        let days = in_days(days_since(newest, judge.as_of));
         let text = format!(
-            "the newest time in {name} is {newest}, {days} days ago; the verdicts are as of now\n\
+            "the newest time in {name} is {newest}, {days} ago; the verdicts are as of now\n\
              as of then: --as-of {newest}"
         );
         ui::remark(&text);

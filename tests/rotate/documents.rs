@@ -1,0 +1,118 @@
+//! What plans say, and that whoever reads stdout always finds a document.
+
+use serde_json::json;
+
+use super::{ROTATE, Scene};
+use crate::support::section;
+
+#[test]
+fn a_failure_before_any_report_is_a_document_too() {
+    let scene = Scene::new();
+    for (command, schema) in [
+        ("rotate", "keyagent.rotate/1"),
+        ("undo", "keyagent.undo/1"),
+        ("retire", "keyagent.retire/1"),
+        ("status", "keyagent.status/1"),
+    ] {
+        let arguments: &[&str] = &[command, "-p", "nosuch", "--format", "json"];
+        let run = scene
+            .home
+            .keyagent(arguments)
+            .fails_with("there is no profile nosuch", "neither", "dev");
+        let document = run.json();
+        assert_eq!(document["schema"], schema);
+        let error = &document["errors"][0];
+        assert_eq!(error["profile"], "nosuch");
+        assert_eq!(error["error"], "there is no profile nosuch");
+        assert_eq!(run.stderr.matches("error:").count(), 1, "{}", run.stderr);
+    }
+    let noise = "no journal\n{}\n";
+    scene.home.write(".local/state/keyagent/journal", noise);
+    let run = scene
+        .home
+        .keyagent(&["recover", "--yes", "--format", "json"])
+        .fails_with(
+            "cannot recover",
+            "line 1: the line is no record",
+            "journal.damaged",
+        );
+    assert_eq!(run.json()["schema"], "keyagent.recover/1");
+}
+
+#[cfg(feature = "checkpoints")]
+#[test]
+fn what_recover_would_delete_is_in_its_document() {
+    let scene = Scene::new();
+    crate::support::parked::Parked::start(&scene.home, ROTATE, "key-created").kill();
+    let new = scene.new_key().unwrap();
+    let run = scene
+        .home
+        .keyagent(&["recover", "--dry-run", "--format", "json"])
+        .exits(0);
+    let plan = &run.json()["rotations"][0]["plan"];
+    assert_eq!(plan["deletes"], json!([new]));
+    assert!(
+        plan["intention"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("delete {new}"))
+    );
+    assert_eq!(scene.account.keys().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_plan_names_what_runs_afterwards_and_who_keeps_the_old_key() {
+    let scene = Scene::new();
+    scene.home.settings("after_rotate = make reload");
+    let linked = scene.home.join("a second name");
+    std::fs::hard_link(scene.home.join(".aws/credentials"), &linked).unwrap();
+    let dry: &[&str] = &["rotate", "-p", "dev", "--dry-run"];
+    let run = scene.home.keyagent(dry).exits(0);
+    assert!(run.stdout.contains("this is run: make reload"), "{}", run.stdout);
+    assert!(
+        run.stdout
+            .contains("the file has 1 more name (hard links): there the old key stays"),
+        "{}",
+        run.stdout
+    );
+    let document = scene
+        .home
+        .keyagent(&[dry, &["--format", "json"]].concat())
+        .exits(0)
+        .json();
+    let plan = &document["rotations"][0]["plan"];
+    assert_eq!(plan["after_rotate"], "make reload");
+    assert_eq!(plan["hard_linked"].as_array().unwrap().len(), 1);
+    std::fs::remove_file(&linked).unwrap();
+    assert!(!scene.home.keyagent(dry).exits(0).stdout.contains("hard links"));
+}
+
+#[test]
+fn several_profiles_are_taken_back_at_once() {
+    let scene = Scene::new();
+    let bob = scene.account.user("bob");
+    let before = [
+        section("dev", &scene.user),
+        section("copy", &scene.user),
+        section("bob", &bob),
+    ]
+    .concat();
+    scene.home.write_credentials(&before);
+    scene
+        .home
+        .keyagent(&["rotate", "-p", "dev", "-p", "bob", "--yes"])
+        .exits(0);
+    let all: &[&str] = &["undo", "-p", "dev", "-p", "copy", "-p", "bob"];
+    scene.home.keyagent(all).fails_with(
+        "without an answer",
+        "no terminal",
+        "keyagent undo -p dev -p copy -p bob --yes",
+    );
+    let run = scene
+        .home
+        .keyagent(&[all, &["--yes", "--format", "json"]].concat())
+        .exits(0);
+    assert_eq!(run.json()["rotations"].as_array().unwrap().len(), 2);
+    assert_eq!(scene.home.credentials(), before.as_bytes());
+}
