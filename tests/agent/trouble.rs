@@ -17,14 +17,12 @@ fn without_a_home_the_cause_is_named() {
     for arguments in [
         &["agent", "run"][..],
         &["agent", "run", "--once"],
+        &["agent", "status"],
         &["agent", "snooze", "-p", "dev"],
     ] {
         let output = home
             .command(program, arguments)
             .env_remove("HOME")
-            // Without them the passwd entry of whoever runs the tests is taken.
-            .env("XDG_STATE_HOME", home.join("state"))
-            .env("XDG_CONFIG_HOME", home.join("config"))
             .output()
             .unwrap();
         Run::of(&output).fails_with("cannot", "HOME is not set", "export HOME");

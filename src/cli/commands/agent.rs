@@ -87,8 +87,15 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
 }
 
 fn state_folder(environment: &Environment) -> Result<PathBuf, Problem> {
-    settings::state_folder(environment)
-        .map_err(|error| Problem::new("cannot find the agent's state", error.to_string(), "export HOME"))
+    let what = "cannot find the agent's state";
+    // Where AWS's files are not found there is no agent, whatever home the passwd file names.
+    locations(what, environment)?;
+    settings::state_folder(environment).map_err(|error| Problem::new(what, error.to_string(), "export HOME"))
+}
+
+fn locations(what: &str, environment: &Environment) -> Result<Locations, Problem> {
+    Locations::of(environment)
+        .ok_or_else(|| Problem::new(what, settings::Error::NoHome.to_string(), "export HOME"))
 }
 
 fn program() -> Result<PathBuf, Problem> {
@@ -119,13 +126,7 @@ fn lock(environment: &Environment) -> Result<Lock, Problem> {
 fn work(once: bool, environment: &Environment) -> Result<u8, Problem> {
     let _lock = lock(environment)?;
     let settings = load_settings(environment)?;
-    let locations = Locations::of(environment).ok_or_else(|| {
-        Problem::new(
-            "cannot run the agent",
-            "there is no home folder: HOME is not set",
-            "export HOME",
-        )
-    })?;
+    let locations = locations("cannot run the agent", environment)?;
     let mut files = vec![
         locations.credentials,
         locations.config,
