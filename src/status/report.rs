@@ -132,11 +132,16 @@ impl Report {
     }
 
     /// The journal cannot be read: which keys a rotation needs is unknown, and any that no profile holds may be one.
-    pub fn without_rotations(&mut self) {
+    pub fn without_rotations(&mut self, problem: Problem) {
+        self.errors.push(ProfileProblem {
+            profile: String::new(),
+            problem,
+            kind: None,
+        });
         for key in self.keys.iter_mut().filter(|key| !key.current) {
             key.stand(
                 Standing::Interrupted,
-                "the journal is damaged; undo may need this key",
+                "the journal cannot be read; undo may need this key",
             );
         }
     }

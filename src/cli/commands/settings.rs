@@ -54,7 +54,10 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
                 Format::Json => ui::document(&Holding::of(&all, profiles)),
                 Format::Text if profiles.is_empty() => ui::out(&everything(&all)),
                 Format::Text => {
-                    let of = |name: &String| section(&format!("profile {name}"), all.profile(name), None);
+                    let of = |name: &String| {
+                        let heading = format!("profile {}", guarded(name));
+                        section(&heading, all.profile(name), None)
+                    };
                     ui::out(&profiles.iter().map(of).collect::<Vec<_>>().join("\n"));
                 }
             }

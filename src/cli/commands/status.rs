@@ -88,7 +88,6 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let default_limits = settings.defaults().limits;
     let memory = Memory::load(&state_folder);
     let now = SystemClock.now();
-    let mut damaged = None;
     let mut report = if args.offline {
         offline(&wanted, &loaded.locations, default_limits, limits, &memory, now)
     } else {
@@ -107,8 +106,11 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
             rotations
         }
         Err(error) => {
-            report.without_rotations();
-            damaged = Some(error);
+            report.without_rotations(Problem::new(
+                "cannot tell which keys are superseded",
+                error.to_string(),
+                error.hint(),
+            ));
             Vec::new()
         }
     };
@@ -137,12 +139,6 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         ui::problem(&failed.problem);
     }
     warn_about_files(&loaded.locations.credentials);
-    if let Some(error) = damaged {
-        ui::warning(
-            &format!("which keys are superseded is unknown: {error}"),
-            &error.hint(),
-        );
-    }
     for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
         tell_unfinished(rotation, &state_folder);
     }
