@@ -147,7 +147,7 @@ async fn ask(
         return (vec![account::nobody_to_ask()], Vec::new());
     }
     let connections = &Connections::new(environment);
-    let asked: Vec<(Vec<Check>, Option<(AccessKeyId, String)>)> = stream::iter(held)
+    let asked: Vec<(Vec<Check>, _)> = stream::iter(held)
         .map(|held| async move {
             let profile = &held.profiles[0];
             let client = match client(connections, profile, &held.access_key).await {
