@@ -171,7 +171,11 @@ impl Facts {
             last_used_known: key.last_used_known,
             used_by_others: Use::Unknown,
             current: key.current,
-            origin: origin(&key.access_key_id, key.last_used.as_ref(), rotations),
+            origin: match origin(&key.access_key_id, key.last_used.as_ref(), rotations) {
+                // What a rotation may have made before anybody could record it.
+                Origin::Unknown if key.standing.is_some() => Origin::Rotation,
+                origin => origin,
+            },
             refused: key.current && key.profiles.iter().any(|name| refused.contains(name.as_str())),
         });
         Self {

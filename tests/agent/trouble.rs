@@ -84,17 +84,46 @@ fn a_superseded_key_that_something_still_uses_is_told_with_service_and_region() 
     assert_eq!(account.keys()[old], "Inactive", "what is used is not deleted");
 }
 
+#[test]
+fn a_damaged_journal_is_told_and_makes_no_key_a_strangers() {
+    let account = Account::start();
+    let (home, user) = home(&account, 80);
+    home.keyagent(&["agent", "run", "--once"]).exits(0);
+    home.keyagent(&["rotate", "-p", "dev", "--yes"]).exits(0);
+    let journal = home.join(".local/state/keyagent/journal");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text.replacen("ann", "bob", 1)).unwrap();
+    // Somebody has made it active again: it looks like any second key.
+    account.activate(&user.access_key_id);
+    let run = home.keyagent(&["agent", "run", "--once"]).fails_with(
+        "cannot tell which keys are superseded",
+        "the checksum is wrong",
+        "journal.damaged",
+    );
+    assert!(!run.stderr.contains("second active key"), "{}", run.stderr);
+}
+
 #[cfg(feature = "checkpoints")]
 #[test]
 fn an_unfinished_rotation_is_told_and_one_that_goes_on_is_not() {
     use crate::support::parked::Parked;
     let account = Account::start();
     let (home, _) = home(&account, 3);
-    let rotate = Parked::start(&home, &["rotate", "-p", "dev", "--yes"], "key-made");
     let once = || home.keyagent(&["agent", "run", "--once"]).stderr;
-    assert!(!once().contains("interrupted"));
+    // From here on another key is one that has appeared.
+    once();
+    let rotate = Parked::start(&home, &["rotate", "-p", "dev", "--yes"], "key-made");
+    let said = once();
+    assert!(
+        !said.contains("interrupted") && !said.contains("new in the account"),
+        "{said}"
+    );
     rotate.kill();
     let said = once();
+    assert!(
+        !said.contains("new in the account") && !said.contains("second active key"),
+        "{said}"
+    );
     assert!(
         said.contains("dev: a rotation was interrupted\n  keyagent recover\n"),
         "{said}"

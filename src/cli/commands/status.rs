@@ -17,7 +17,7 @@ use crate::iam::{AccessKeyStatus, ErrorKind};
 use crate::policy::{Freshness, days_since};
 use crate::problem::Problem;
 use crate::process::Environment;
-use crate::rotate::journal::Journal;
+use crate::rotate::journal::{self, Journal};
 use crate::rotate::recover::is_concerned;
 use crate::rotate::run::holder_of;
 use crate::rotate::state::Rotation;
@@ -106,11 +106,7 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
             rotations
         }
         Err(error) => {
-            report.without_rotations(Problem::new(
-                "cannot tell which keys are superseded",
-                error.to_string(),
-                error.hint(),
-            ));
+            report.without_rotations(unreadable(&error));
             Vec::new()
         }
     };
@@ -151,6 +147,15 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         (true, true) => exit_code::FOUND,
         (true, false) => exit_code::OK,
     })
+}
+
+/// Tells of a journal that cannot be read.
+pub fn unreadable(error: &journal::Error) -> Problem {
+    Problem::new(
+        "cannot tell which keys are superseded",
+        error.to_string(),
+        error.hint(),
+    )
 }
 
 /// Reads two small files. A shell's start must not fail, nor wait, for our sake: what cannot be told is not.

@@ -2,7 +2,7 @@
 
 use super::super::super::rotations::{load_settings, runtime};
 use super::super::super::{exit_code, profiles, ui};
-use super::super::status::ask;
+use super::super::status::{ask, unreadable};
 use crate::agent::facts::{Facts, OpenFile};
 use crate::aws::Connections;
 use crate::clock::{Clock, SystemClock};
@@ -35,13 +35,18 @@ fn facts(environment: &Environment) -> Result<Facts, Problem> {
     let asked = ask(&wanted, &loaded.locations, &settings, &connections, &state_folder);
     let mut report = runtime.block_on(asked);
     runtime.shutdown_background();
-    let rotations = Journal::look(&state_folder).unwrap_or_else(|error| {
-        ui::note(&format!("warning: {error}"));
-        Vec::new()
-    });
-    let grace_days = |profile: &str| settings.profile(profile).grace_days;
     let goes_on = |rotation: &Rotation| holder_of(&state_folder, rotation).is_some();
-    report.add_rotations(&rotations, goes_on, grace_days, SystemClock.now());
+    let rotations = match Journal::look(&state_folder) {
+        Ok(rotations) => {
+            let grace_days = |profile: &str| settings.profile(profile).grace_days;
+            report.add_rotations(&rotations, goes_on, grace_days, SystemClock.now());
+            rotations
+        }
+        Err(error) => {
+            report.without_rotations(unreadable(&error));
+            Vec::new()
+        }
+    };
     let mut facts = Facts::of(&report, &rotations, goes_on);
     facts.open_files = open_files(environment);
     Ok(facts)
