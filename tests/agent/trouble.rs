@@ -137,3 +137,23 @@ fn an_unfinished_rotation_is_told_and_one_that_goes_on_is_not() {
     assert!(!once().contains("interrupted"));
     assert_eq!(home.keyagent(&["status", "--brief"]).exits(0).stdout, "");
 }
+
+#[test]
+fn what_went_wrong_is_told_at_every_single_run() {
+    let account = Account::start();
+    let (home, user) = home(&account, 3);
+    home.write_credentials(section("dev", &user).replace(&user.access_key_id, "AKIAQAAAAAAAAAAAAAAA"));
+    for _ in 0..2 {
+        let run = home.keyagent(&["agent", "run", "--once"]);
+        let run = run.fails_with("cannot ask AWS", "[InvalidClientTokenId]", "aws configure");
+        assert_eq!(run.stderr.matches("error:").count(), 1, "{}", run.stderr);
+    }
+    drop(account);
+    for _ in 0..2 {
+        home.keyagent(&["agent", "run", "--once"]).fails_with(
+            "cannot ask AWS",
+            "cannot be reached",
+            "AWS_ENDPOINT_URL",
+        );
+    }
+}
