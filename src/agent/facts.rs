@@ -174,7 +174,7 @@ impl Facts {
             origin: match origin(&key.access_key_id, key.last_used.as_ref(), rotations) {
                 // What a rotation may have made before anybody could record it.
                 Origin::Unknown if key.standing.is_some() => Origin::Rotation,
-                origin => origin,
+                origin @ (Origin::Unknown | Origin::Rotation | Origin::SupersededButUsed) => origin,
             },
             refused: key.current && key.profiles.iter().any(|name| refused.contains(name.as_str())),
         });
