@@ -17,6 +17,7 @@ mod audit;
 #[cfg(feature = "aws")]
 mod canary;
 mod corpus;
+mod disguise;
 #[cfg(all(feature = "desktop", unix))]
 mod doctor;
 mod every_source;

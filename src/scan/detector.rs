@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 mod base64;
+mod binary;
 mod naming;
 mod runs;
 mod shape;
@@ -147,6 +148,7 @@ pub fn detect(text: &[u8], part: Part) -> Matches {
         part,
         found: Matches::default(),
         block_end: 0,
+        has_nul: false,
     };
     search.run();
     let mut found = search.found;
@@ -166,11 +168,14 @@ struct Search<'a> {
     found: Matches,
     /// Where the last base64 of several lines ended.
     block_end: usize,
+    /// Whether there are NULs, which no text has.
+    has_nul: bool,
 }
 
 impl Search<'_> {
     fn run(&mut self) {
         let text = self.text;
+        self.has_nul = !self.part.is_utf_16 && memchr::memchr(0, text).is_some();
         runs::spots(text, |spot| match spot {
             Spot::Long(run) => self.long(run),
             Spot::AccessKeyId(range) => self.access_key_id(range),
@@ -179,7 +184,7 @@ impl Search<'_> {
         if self.depth > 0 {
             self.whole_is_a_secret();
         }
-        if !self.part.is_utf_16 && memchr::memchr(0, text).is_some() {
+        if self.has_nul {
             self.utf_16();
         }
     }
@@ -194,15 +199,33 @@ impl Search<'_> {
         });
     }
 
-    /// A key ID stands between characters that are neither letters nor digits, or behind an escape.
+    /// A key ID stands between characters that are neither letters nor digits, or behind an escape; in a binary file
+    /// it may touch what stands beside it.
     fn access_key_id(&mut self, range: Range<usize>) {
         let text = self.text;
-        if shape::is_access_key_id(&text[range.clone()])
-            && !text.get(range.end).is_some_and(u8::is_ascii_alphanumeric)
-            && token::begins_at(text, range.start)
-        {
-            self.push(Rule::AccessKeyId, &Token::plain(text, range), Counts::Always);
+        if !shape::is_access_key_id(&text[range.clone()]) {
+            return;
         }
+        let is_alone = !text.get(range.end).is_some_and(u8::is_ascii_alphanumeric)
+            && token::begins_at(text, range.start);
+        let is_in_binary = self.is_in_binary(&range);
+        if is_alone || is_in_binary && binary::is_access_key_id(text, &range) {
+            self.push(
+                Rule::AccessKeyId,
+                &Token::plain(text, range.clone()),
+                Counts::Always,
+            );
+        }
+        if is_in_binary && !is_alone {
+            for secret in binary::beside_access_key_id(text, &range) {
+                let secret = Token::plain(text, secret);
+                self.push(Rule::SecretAccessKey, &secret, Counts::BesideAccessKeyId);
+            }
+        }
+    }
+
+    fn is_in_binary(&self, range: &Range<usize>) -> bool {
+        !self.part.is_utf_16 && (self.has_nul || binary::is_around(self.text, range))
     }
 
     fn long(&mut self, run: Range<usize>) {
@@ -245,6 +268,10 @@ impl Search<'_> {
                 Counts::BesideAccessKeyId
             };
             self.push(Rule::SecretAccessKey, token, counts);
+        }
+        let counted = binary::counted_secret(text, &token.range).filter(|range| self.is_in_binary(range));
+        if let Some(range) = counted {
+            return self.secret(&Token::plain(text, range));
         }
         value.len() == 40 && self.secret(token)
     }
@@ -325,6 +352,7 @@ impl Search<'_> {
             part: Part::default(),
             found: Matches::default(),
             block_end: 0,
+            has_nul: false,
         };
         search.run();
         let found = search.found;
@@ -353,6 +381,7 @@ impl Search<'_> {
                 part: Part::default(),
                 found: Matches::default(),
                 block_end: 0,
+                has_nul: false,
             };
             search.run();
             let place = |range: Range<usize>| segment.start + 2 * range.start..segment.start + 2 * range.end;

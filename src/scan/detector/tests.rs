@@ -151,6 +151,34 @@ fn what_only_looks_alike_passes() {
 }
 
 #[test]
+fn in_binary_files_keys_touch_what_stands_beside_them() {
+    let (id, secret) = (id(), secret());
+    // A row of SQLite: the lengths of its columns, and then the columns.
+    let row = |columns: &[&str]| ["\0\u{5}!57", &columns.concat(), "\0"].concat();
+    for (text, expected) in [
+        (row(&["prod", &id, "eu-west-1"]), vec![ID]),
+        (row(&["prod", &id, "8"]), vec![ID]),
+        (row(&["PROD", &id, "EU"]), vec![ID]),
+        (row(&["prod", &id, &secret, "eu-west-1"]), vec![ID, SECRET]),
+        (row(&["prod", &secret, &id, "eu-west-1"]), vec![SECRET, ID]),
+        // Marshalled strings of Python, with their length and the letter of the next one's type.
+        (format!("Z\u{14}{id}Z(secretz"), vec![ID]),
+        (format!("\u{14}\0\0\0{id}N"), vec![ID]),
+        (format!("Z\u{14}{id}z({secret}N)Z\u{3}"), vec![ID, SECRET]),
+        (format!("aws_secret\0z({secret}Nr\0"), vec![SECRET]),
+        // Base32 goes on, and so do the letters of a protein.
+        (row(&["prod", &id, &"QZ3K7".repeat(9)]), vec![]),
+        (row(&[&"QZ3K7".repeat(9), &id, "eu"]), vec![]),
+        (row(&["M", &["AK", "IAYQFZKBOKMUTVVRAL"].concat(), "K"]), vec![]),
+        // Text is no binary file.
+        (["prod", &id, "eu"].concat(), vec![]),
+        (format!("aws_secret({secret}Nr"), vec![]),
+    ] {
+        assert_eq!(rules(&text), expected, "{}", text.escape_debug());
+    }
+}
+
+#[test]
 fn base64_is_searched_and_its_name_counts() {
     let encode = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
     for once in [
