@@ -146,6 +146,11 @@ pub(super) fn whole(
     for character in wanted[..offset].iter().rev() {
         start = backward(view, start, *character, alphabet, &mut escape)?;
     }
+    // A backslash before a slash is skipped as other signs between pieces are.
+    let is_escaped_slash = |at: usize| view.starts_with(at, b"\\/");
+    if alphabet == Alphabet::Exact && (start.saturating_sub(1)..end).any(is_escaped_slash) {
+        escape.get_or_insert(Encoding::Json);
+    }
     Some((view.bytes(start..end), escape.unwrap_or_else(|| view.encoding())))
 }
 
@@ -168,7 +173,8 @@ fn forward(
             view.get(index)
                 .is_some_and(|found| alphabet.is_same(wanted, found))
         };
-        if is_string_prefix(view, at) && (!is_wanted(at) || is_wanted(at + 2)) {
+        if is_string_prefix(view, at) && (!is_wanted(at) || first_behind(view, at + 1).is_some_and(is_wanted))
+        {
             at += 1;
             continue;
         }
@@ -280,6 +286,12 @@ fn is_string_prefix(view: View<'_>, at: usize) -> bool {
             view.before(at),
             Some(b' ' | b'\t' | b'\n' | b'\r' | b'(' | b',' | b'[' | b'.')
         ) || is_operator())
+}
+
+/// The first letter or digit from a place on.
+fn first_behind(view: View<'_>, start: usize) -> Option<usize> {
+    (start..start + MOST_SIGNS)
+        .find(|index| view.get(*index).is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// The last letter or digit before a place.
