@@ -282,7 +282,18 @@ impl Search<'_> {
             return false;
         }
         let look = shape::secret(&token.value);
-        let named = naming::secret(text, &token.range).max((self.outside)());
+        if look == Look::Decoy
+            || look < Look::Random && token::is_path(text, &token.range)
+            || token::is_behind_host(text, &token.range)
+            || base64::says_text(&token.value)
+        {
+            return false;
+        }
+        let named = if naming::is_of_others(text, &token.range) {
+            Named::Not
+        } else {
+            naming::secret(text, &token.range).max((self.outside)())
+        };
         let counts = match (look, named) {
             (Look::Decoy, _) => return false,
             (Look::Wordy, Named::Secret) if naming::is_assigned(text, &token.range) => Counts::Always,

@@ -36,6 +36,13 @@ pub(super) fn decode(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
+/// Whether base64 says text: of random bytes as long as a secret's, one in 10^9 and less is.
+pub(super) fn says_text(value: &[u8]) -> bool {
+    let decoded = decode(value);
+    let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace();
+    std::str::from_utf8(&decoded).is_ok_and(|text| text.chars().all(is_text))
+}
+
 fn decode_into(text: &[u8], decoded: &mut Vec<u8>) {
     let value = |byte: u8| u32::from(VALUES[usize::from(byte)] & 63);
     let group = |[a, b, c, d]: [u8; 4]| value(a) << 18 | value(b) << 12 | value(c) << 6 | value(d);

@@ -54,6 +54,41 @@ const TOKEN: [&[u8]; 9] = [
     b"aws_token",
 ];
 const MAIL: [&[u8]; 2] = [b"smtp", b"ses"];
+/// What secrets are called that are nothing of AWS's, and what names the keys of its API gateway, and digests.
+const OF_OTHERS: [&[u8]; 32] = [
+    b"jwt",
+    b"session",
+    b"cookie",
+    b"csrf",
+    b"oauth",
+    b"nextauth",
+    b"auth_secret",
+    b"client_secret",
+    b"client-secret",
+    b"clientsecret",
+    b"webhook",
+    b"github",
+    b"gitlab",
+    b"google",
+    b"stripe",
+    b"slack",
+    b"twilio",
+    b"azure",
+    b"django",
+    b"hmac",
+    b"signing",
+    b"encrypt",
+    b"password",
+    b"passwd",
+    b"api-key",
+    b"api_key",
+    b"apikey",
+    b"key-id",
+    b"sha1",
+    b"sha256",
+    b"checksum",
+    b"digest",
+];
 
 /// How the 40 characters at `range` are named.
 pub(super) fn secret(text: &[u8], range: &Range<usize>) -> Named {
@@ -75,31 +110,52 @@ pub(super) fn secret(text: &[u8], range: &Range<usize>) -> Named {
 /// Whether the value at `range` is assigned to what is called a secret, with nothing but signs between: `secret = "`,
 /// `--secret-key `, `"name": "secret", "value": "`.
 pub(super) fn is_assigned(text: &[u8], range: &Range<usize>) -> bool {
-    let mut before = &text[range.start.saturating_sub(BEFORE)..range.start];
-    for _ in 0..2 {
-        let end = before
-            .iter()
-            .rposition(u8::is_ascii_alphanumeric)
-            .map_or(0, |at| at + 1);
-        let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let start = before[..end]
-            .iter()
-            .rposition(|byte| !is_in_name(byte))
-            .map_or(0, |at| at + 1);
-        let name = &before[start..end];
-        if SECRET.iter().any(|word| names(name, word)) {
-            return true;
-        }
-        let is_of_syntax = |word: &&[u8]| name.eq_ignore_ascii_case(word);
-        if ![&b"value"[..], b"string", b"default", b"n", b"x"]
-            .iter()
-            .any(is_of_syntax)
-        {
-            return false;
-        }
-        before = &before[..start];
+    let name = &text[name(text, range)];
+    SECRET.iter().any(|word| names(name, word))
+}
+
+/// Whether the value at `range` is called a secret of somebody else's than AWS: `JWT_SECRET=`, or `secret:` below `jwt:`.
+pub(super) fn is_of_others(text: &[u8], range: &Range<usize>) -> bool {
+    let any = |words: &[&[u8]], text: &[u8]| words.iter().any(|word| names(text, word));
+    let is_of_aws = |text: &[u8]| any(&NEAR, text) || any(&SECRET[1..], text);
+    let place = name(text, range);
+    let name = &text[place.clone()];
+    if is_of_aws(name) {
+        return false;
     }
-    false
+    if any(&OF_OTHERS, name) {
+        return true;
+    }
+    let (before, _) = surroundings(text, range);
+    name.eq_ignore_ascii_case(b"secret") && any(&OF_OTHERS, before) && !is_of_aws(before)
+}
+
+/// Where the name stands that the value at `range` is assigned to, with nothing but signs between.
+fn name(text: &[u8], range: &Range<usize>) -> Range<usize> {
+    let from = range.start.saturating_sub(BEFORE);
+    let before = &text[from..range.start];
+    let mut place = last_name(before);
+    let is_of_syntax = |word: &&[u8]| before[place.clone()].eq_ignore_ascii_case(word);
+    if [&b"value"[..], b"string", b"default", b"n", b"x"]
+        .iter()
+        .any(is_of_syntax)
+    {
+        place = last_name(&before[..place.start]);
+    }
+    from + place.start..from + place.end
+}
+
+fn last_name(before: &[u8]) -> Range<usize> {
+    let end = before
+        .iter()
+        .rposition(u8::is_ascii_alphanumeric)
+        .map_or(0, |at| at + 1);
+    let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let start = before[..end]
+        .iter()
+        .rposition(|byte| !is_in_name(byte))
+        .map_or(0, |at| at + 1);
+    start..end
 }
 
 /// Whether the value at `range` is called a session token.
@@ -172,9 +228,12 @@ fn names(text: &[u8], word: &[u8]) -> bool {
             return true;
         }
         let begins = at == 0 || !text[at - 1].is_ascii_alphabetic() || begins_in_camel_case(text, at);
-        let behind = text.get(at + word.len());
-        let ends = behind.is_none_or(|byte| !byte.is_ascii_lowercase());
-        begins && ends
+        let behind = &text[at + word.len()..];
+        let ends = !behind.first().is_some_and(u8::is_ascii_lowercase);
+        // `SESSION`, but not `AWSSECRET` or `SESClient`.
+        let goes_on_in_capitals = !matches!(word, b"aws" | b"s3" | b"s3a")
+            && matches!(behind, [first, second, ..] if first.is_ascii_uppercase() && second.is_ascii_uppercase());
+        begins && ends && !goes_on_in_capitals
     })
 }
 
@@ -215,6 +274,39 @@ mod tests {
     }
 
     #[test]
+    fn secrets_of_others_are_called_so() {
+        let is_of_others = |before: &str| {
+            let text = format!("{before}{}", "V".repeat(40));
+            super::is_of_others(text.as_bytes(), &(before.len()..text.len()))
+        };
+        for before in [
+            "JWT_SECRET=",
+            "\"jwtSecret\": \"",
+            "jwt:\n  secret: ",
+            "- name: SESSION_SECRET\n  value: \"",
+            "aws --key-id ",
+            "aws apigateway update-api-key --api-key ",
+            "DB_PASSWORD=",
+            "aws-java-sdk-s3 sha1: ",
+            "client_secret = '",
+        ] {
+            assert!(is_of_others(before), "{before}");
+        }
+        for before in [
+            "",
+            "secret: ",
+            "AWS_SECRET_ACCESS_KEY=",
+            "s3_password = ",
+            "aws_session_secret = ",
+            "jwt: x\naws:\n  secret: ",
+            "boto3.session.Session(aws_secret_access_key=",
+            "SECRET_KEY = ",
+        ] {
+            assert!(!is_of_others(before), "{before}");
+        }
+    }
+
+    #[test]
     fn every_syntax() {
         for before in [
             "aws_secret_access_key = ",
@@ -240,10 +332,26 @@ mod tests {
             Named::Secret
         );
         assert_eq!(named("- value: ", "\n  name: x\n  y: secret\n"), Named::Not);
-        for before in ["s3_key = ", "myAws: ", "# aws\nx=", "s3://", "boto3(", "iam: "] {
+        for before in [
+            "s3_key = ",
+            "SES_KEY=",
+            "SESClient(",
+            "myAws: ",
+            "# aws\nx=",
+            "s3://",
+            "boto3(",
+            "iam: ",
+        ] {
             assert_eq!(named(before, ""), Named::Near, "{before}");
         }
-        for before in ["laws ", "checksum ", "# aws\n1\n2\n3\nx=", "s3cr = ", "uses "] {
+        for before in [
+            "laws ",
+            "checksum ",
+            "# aws\n1\n2\n3\nx=",
+            "s3cr = ",
+            "uses ",
+            "SESSION=",
+        ] {
             assert_eq!(named(before, ""), Named::Not, "{before}");
         }
     }

@@ -85,9 +85,12 @@ pub(super) fn secret(value: &[u8]) -> Look {
         return Look::Decoy;
     }
     let (changes, in_words) = (class_changes(value), in_words(value));
+    let folders = folders(value);
     let has_digit = has(u8::is_ascii_digit);
-    if changes < 10 || in_words > 27 {
+    if changes < 10 || in_words > 27 || folders >= 3 || folders == 2 && in_words >= 10 {
         Look::Decoy
+    } else if folders == 2 {
+        Look::Wordy
     } else if in_words >= 20 && changes < 17 {
         Look::Wordy
     } else if has_digit && changes >= LEAST_CLASS_CHANGES && !(in_words >= 16 && changes < 18) {
@@ -95,6 +98,13 @@ pub(super) fn secret(value: &[u8]) -> Look {
     } else {
         Look::Plausible
     }
+}
+
+/// How many names of a path are of small letters alone, as `com` and `security` are. Of 3,000,000 simulated secrets 236
+/// had two, and one had three.
+fn folders(value: &[u8]) -> usize {
+    let is_word = |name: &&[u8]| name.len() >= 2 && name.iter().all(u8::is_ascii_lowercase);
+    value.split(|byte| *byte == b'/').filter(is_word).count()
 }
 
 /// Whether a value begins as only session tokens do.
@@ -204,6 +214,9 @@ mod tests {
             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn",
             "getApplicationContextFromConfiguration12",
             "abcdefghij0123456789abcdefghij0123456789",
+            "usr/share/postgresql/15/man/man7/VACUUM7",
+            "sun/security/ssl/SSLTrafficKeyDerivation",
+            "Lsun/security/ssl/RSAKeyExchange1Secret7",
         ] {
             assert!(secret(&value.as_bytes()[..40]) <= Look::Wordy, "{value}");
         }

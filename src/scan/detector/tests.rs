@@ -145,6 +145,19 @@ fn what_only_looks_alike_passes() {
         "secret = 123e4567-e89b-12d3-a456-426614174000".to_owned(),
         "secret = ${AWS_SECRET_ACCESS_KEY_OF_PRODUCTION_AB1}".to_owned(),
         format!("aws eyJhbGciOiJIUzI1NiJ9.{}.x", secret()),
+        // A password of 30 characters in base64.
+        format!(
+            "kind: Secret\ndata:\n  password: {}",
+            data_encoding::BASE64.encode(b"correct-horse-battery-staple12")
+        ),
+        format!("JWT_SECRET={}", secret()),
+        format!("aws apigateway get-usage-plan-key --key-id {}", secret()),
+        format!("aws-java-sdk-s3 sha1: {}", secret()),
+        "https://oidc.eks.us-east-2.amazonaws.com/id/DALSJ343KE23J3RN45653DSKJTT647TYD".to_owned(),
+        "secret: llvm/DebugInfo/PDB/PDBSymbolFuncDebugEnd.h".to_owned(),
+        "secret: /v1beta1/AuthzPolicyAuthzRuleStringMatch.yaml".to_owned(),
+        "secret: usr/share/postgresql/15/man/man7/VACUUM7".to_owned(),
+        "secret(Lsun/security/pkcs11/P11ECDHKeyAgreement1;".to_owned(),
     ] {
         assert_eq!(rules(&decoy), [], "{decoy}");
     }

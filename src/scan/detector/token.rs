@@ -52,6 +52,32 @@ impl<'a> Token<'a> {
     }
 }
 
+/// Whether a value is the end of a name of a host with the path behind it: `com/id/…` of `https://amazonaws.com/id/…`.
+pub(super) fn is_behind_host(text: &[u8], range: &Range<usize>) -> bool {
+    let is_of_host = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+    let domain = text[range.clone()]
+        .iter()
+        .take_while(|byte| byte.is_ascii_lowercase())
+        .count();
+    (2..=6).contains(&domain)
+        && text.get(range.start + domain) == Some(&b'/')
+        && matches!(&text[..range.start], [.., before, b'.'] if is_of_host(before))
+}
+
+/// Whether signs beside a value with slashes in it say that it is a path: `./a/b`, `~/a/b`, `${x}/a/b`, `a/b.yaml`, or a type
+/// of Java, `La/b;`.
+pub(super) fn is_path(text: &[u8], range: &Range<usize>) -> bool {
+    let value = &text[range.clone()];
+    let (before, behind) = (text[..range.start].last(), &text[range.end..]);
+    let from_here = value.starts_with(b"/") && matches!(before, Some(b'.' | b'~' | b'}'));
+    let extension = behind
+        .strip_prefix(b".")
+        .map_or(0, |behind| leading(behind, |byte| byte.is_ascii_alphanumeric()));
+    let has_extension = (1..=6).contains(&extension) && behind[1].is_ascii_lowercase();
+    let is_type = value.starts_with(b"L") && behind.starts_with(b";");
+    value.contains(&b'/') && (from_here || has_extension || is_type)
+}
+
 fn is_jwt(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
