@@ -9,6 +9,7 @@ use serde::Serialize;
 mod base64;
 mod binary;
 mod naming;
+mod pieces;
 mod runs;
 mod shape;
 mod token;
@@ -148,6 +149,8 @@ pub fn detect(text: &[u8], part: Part) -> Matches {
         part,
         found: Matches::default(),
         block_end: 0,
+        narrow_end: 0,
+        pieces_end: 0,
         has_nul: false,
     };
     search.run();
@@ -168,6 +171,10 @@ struct Search<'a> {
     found: Matches,
     /// Where the last base64 of several lines ended.
     block_end: usize,
+    /// Where the last base64 of narrow lines ended.
+    narrow_end: usize,
+    /// Up to where secrets in pieces have been looked for.
+    pieces_end: usize,
     /// Whether there are NULs, which no text has.
     has_nul: bool,
 }
@@ -179,7 +186,11 @@ impl Search<'_> {
         runs::spots(text, |spot| match spot {
             Spot::Long(run) => self.long(run),
             Spot::AccessKeyId(range) => self.access_key_id(range),
-            Spot::Encoded(range) => self.encoded(range),
+            Spot::Encoded(range) => {
+                self.narrow(range.start);
+                self.encoded(range);
+            }
+            Spot::Cut(group) => self.narrow(group),
         });
         if self.depth > 0 {
             self.whole_is_a_secret();
@@ -204,6 +215,10 @@ impl Search<'_> {
     fn access_key_id(&mut self, range: Range<usize>) {
         let text = self.text;
         if !shape::is_access_key_id(&text[range.clone()]) {
+            if let Some(token) = pieces::access_key_id(text, range.start) {
+                self.push(Rule::AccessKeyId, &token, Counts::Always);
+                self.secrets_in_pieces(&token.range);
+            }
             return;
         }
         let is_alone = !text.get(range.end).is_some_and(u8::is_ascii_alphanumeric)
@@ -216,11 +231,21 @@ impl Search<'_> {
                 Counts::Always,
             );
         }
-        if is_in_binary && !is_alone {
+        if is_alone {
+            self.secrets_in_pieces(&range);
+        } else if is_in_binary {
             for secret in binary::beside_access_key_id(text, &range) {
                 let secret = Token::plain(text, secret);
                 self.push(Rule::SecretAccessKey, &secret, Counts::BesideAccessKeyId);
             }
+        }
+    }
+
+    fn secrets_in_pieces(&mut self, id: &Range<usize>) {
+        let (secrets, end) = pieces::secrets_near(self.text, id, self.pieces_end);
+        self.pieces_end = end;
+        for secret in secrets {
+            self.push(Rule::SecretAccessKey, &secret, Counts::BesideAccessKeyId);
         }
     }
 
@@ -325,6 +350,19 @@ impl Search<'_> {
         }
     }
 
+    /// A narrow line of base64 on which a key ID begins.
+    fn narrow(&mut self, group: usize) {
+        if self.depth >= DEEPEST || group < self.narrow_end {
+            return;
+        }
+        if let Some(block) = base64::narrow(self.text, group) {
+            self.narrow_end = block.end();
+            let text = self.text;
+            let first = block.place(0..1);
+            self.inside(&block, &|| naming::secret(text, &first));
+        }
+    }
+
     fn base64(&mut self, token: &Token<'_>) {
         if self.depth >= DEEPEST || token.range.start < self.block_end || token.value.len() < 24 {
             return;
@@ -363,6 +401,8 @@ impl Search<'_> {
             part: Part::default(),
             found: Matches::default(),
             block_end: 0,
+            narrow_end: 0,
+            pieces_end: 0,
             has_nul: false,
         };
         search.run();
@@ -392,6 +432,8 @@ impl Search<'_> {
                 part: Part::default(),
                 found: Matches::default(),
                 block_end: 0,
+                narrow_end: 0,
+                pieces_end: 0,
                 has_nul: false,
             };
             search.run();

@@ -1,13 +1,16 @@
 //! Reads base64, on one line or several, and says where each byte of it came from. Never judges what it says.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::LEAST_LINE;
-use super::runs::{is_between, leading};
+use super::runs::{is_between, leading, trailing};
 use super::token::Token;
 
 const NONE: u8 = 0xff;
+/// Of base64 in narrow lines so many are read before a key ID, and twice as many in all.
+const MOST_NARROW: usize = 64;
 
 static VALUES: [u8; 256] = {
     let mut values = [NONE; 256];
@@ -180,6 +183,79 @@ pub(super) fn block(text: &[u8], token: &Token<'_>, shift: usize) -> Block {
         end: last,
         whole: None,
     }
+}
+
+/// Base64 in lines too narrow for [`block`], around a place where a group of four begins.
+pub(super) fn narrow(text: &[u8], group: usize) -> Option<Block> {
+    let before = in_line_before(text, group);
+    let first =
+        group - before..group + leading(&text[group..text.len().min(group + LEAST_LINE + 1)], is_standard);
+    let width = first.len();
+    if width > LEAST_LINE {
+        return None;
+    }
+    let mut next = Some(next_line(text, first.end)?);
+    let mut lines = VecDeque::from([first]);
+    while let Some(line) = line_before(text, lines[0].start).filter(|line| line.len() == width)
+        && lines.len() < MOST_NARROW
+    {
+        lines.push_front(line);
+    }
+    while let Some(line) = next
+        && lines.len() < 2 * MOST_NARROW
+        && line.len() <= width
+    {
+        next = (line.len() == width).then(|| next_line(text, line.end)).flatten();
+        lines.push_back(line);
+    }
+    let characters: Vec<u8> = lines
+        .iter()
+        .flat_map(|line| &text[line.clone()])
+        .copied()
+        .collect();
+    let above = lines.iter().take_while(|line| line.end <= group).count();
+    let shift = (above * width + before) % 4;
+    let mut count = 0;
+    let places = lines.iter().map(|line| {
+        // The characters of the first line that belong to no whole group are none of the block's.
+        let place = (count, line.start + if count == 0 { shift } else { 0 });
+        count += line.len() - if count == 0 { shift } else { 0 };
+        place
+    });
+    Some(Block {
+        lines: places.collect(),
+        decoded: decode(&characters[shift..]),
+        end: lines.back()?.end,
+        whole: None,
+    })
+}
+
+/// The line of base64 above.
+fn line_before(text: &[u8], start: usize) -> Option<Range<usize>> {
+    let from = start.saturating_sub(128);
+    let ends_with = |end: usize, is_of_kind: fn(&u8) -> bool| {
+        let near = &text[from.min(end)..end];
+        end - near.iter().rev().take_while(|byte| is_of_kind(byte)).count()
+    };
+    let lead = ends_with(start, |byte| {
+        matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'#' | b'*' | b'>')
+    });
+    let above = &text[..lead];
+    let above = above.strip_suffix(b"\n").or_else(|| above.strip_suffix(b"\\n"))?;
+    let above = above.strip_suffix(b"\\r").unwrap_or(above);
+    let end = ends_with(above.len(), |byte| {
+        matches!(byte, b'\r' | b' ' | b'\t' | b'"' | b'\'' | b',' | b'+' | b'\\')
+    });
+    let width = in_line_before(text, end);
+    (width > 0).then(|| end - width..end)
+}
+
+/// How many characters of base64 stand before a place, as far as a narrow line goes.
+fn in_line_before(text: &[u8], at: usize) -> usize {
+    let count = trailing(&text[at.saturating_sub(LEAST_LINE + 1)..at], is_standard);
+    // The letter of an escaped newline is none of them.
+    let is_escape = count > 0 && matches!(&text[..at - count + 1], [.., b'\\', b'n' | b'r']);
+    count - usize::from(is_escape)
 }
 
 /// The next line of base64, if nothing else stands on it.

@@ -64,6 +64,8 @@ pub(super) enum Spot {
     AccessKeyId(Range<usize>),
     /// Whole groups of base64 that say something that begins as a key ID.
     Encoded(Range<usize>),
+    /// A group of base64 that says the same, where a line or all ends before the ID does.
+    Cut(usize),
 }
 
 /// Every place that is worth a look, in its order for each kind. Takes linear time: no byte is looked at by the same
@@ -96,12 +98,8 @@ fn beginnings(text: &[u8], visit: &mut impl FnMut(Spot)) {
                 }
             }
             Written::InGroup(offset) => {
-                if let Some(range) = found
-                    .start()
-                    .checked_sub(offset)
-                    .and_then(|group| groups(text, group))
-                {
-                    visit(Spot::Encoded(range));
+                if let Some(group) = found.start().checked_sub(offset) {
+                    visit(groups(text, group).map_or(Spot::Cut(group), Spot::Encoded));
                 }
             }
         }

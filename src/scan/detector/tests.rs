@@ -251,6 +251,85 @@ fn base64_of_several_lines_is_one() {
     }
 }
 
+#[test]
+fn base64_in_narrow_lines_is_one_where_an_id_begins_on_a_line() {
+    let text = format!(
+        "[x]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+        id(),
+        secret()
+    );
+    for (join, indent) in [
+        ("\n", ""),
+        ("\r\n", "  "),
+        ("\\n", ""),
+        ("\",\n", "  \""),
+        ("\n", "# "),
+    ] {
+        for width in [16, 20, 24, 30, 32, 36, 38, 40] {
+            let mut found = 0;
+            for before in 0..width {
+                let encoded =
+                    data_encoding::BASE64.encode(["y".repeat(before), text.clone()].concat().as_bytes());
+                let lines: Vec<&str> = encoded
+                    .as_bytes()
+                    .chunks(width)
+                    .map(|line| std::str::from_utf8(line).unwrap())
+                    .collect();
+                let folded = lines.join(&format!("{join}{indent}"));
+                let rules = rules(&format!("{indent}{folded}{join}end"));
+                assert!(
+                    rules.is_empty() || rules == [ID, SECRET],
+                    "{join:?} {width} {before} {rules:?}"
+                );
+                found += usize::from(!rules.is_empty());
+            }
+            // The first characters must stand on one line.
+            assert!(found >= width - 8, "{join:?} {width} {found}");
+        }
+    }
+}
+
+#[test]
+fn keys_in_pieces_are_put_together() {
+    let (id, secret) = (id(), secret());
+    let pair = |join: &str, at: usize| {
+        let cut = |value: &str, at: usize| format!("\"{}{join}{}\"", &value[..at], &value[at..]);
+        format!("id = {}\nkey = {}\n", cut(&id, at), cut(&secret, 2 * at))
+    };
+    for join in [
+        "\" + \"",
+        "' +\n    '",
+        "' . '",
+        "\" \\\n \"",
+        "\" & \"",
+        "\" || '",
+        "\" + f\"",
+        "\\\" + \\\"",
+    ] {
+        for at in [4, 5, 10, 19] {
+            assert_eq!(rules(&pair(join, at)), [ID, SECRET], "{join:?} {at}");
+        }
+    }
+    let (head, tail) = id.split_at(4);
+    for text in [
+        format!("concat('{head}', '{tail}')"),
+        format!("\"Fn::Join\": [\"\", [\"{head}\", \"{tail}\"]]"),
+        format!("[\"{head}\", \"{tail}\"].join(\"\")"),
+    ] {
+        assert_eq!(rules(&text), [ID], "{text}");
+    }
+    for text in [
+        // Nothing puts these together.
+        pair("\"; b = \"", 4),
+        pair("\": \"", 4),
+        pair("\", \"", 4),
+        "\"AKIA\" + \"IOSFODNN7EXAMPLE\"".to_owned(),
+        format!("x = \"AKIA\" + \"{}Q\"", &id[4..]),
+    ] {
+        assert_eq!(rules(&text), [], "{text}");
+    }
+}
+
 /// A text as it may be written.
 fn written(text: &str, how: usize) -> Vec<u8> {
     let units = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect();
