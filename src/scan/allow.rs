@@ -30,6 +30,9 @@ pub enum Void {
     /// Nobody said why.
     #[error("gives no reason")]
     NoReason,
+    /// The word that stands for a reason where keyagent tells how to allow a key.
+    #[error("gives the word REASON, and no reason")]
+    Placeholder,
     /// The day in `until=` is past.
     #[error("ended on {0}")]
     Ended(Date),

@@ -150,6 +150,7 @@ impl Entry {
         };
         Self::new(what, rest, None).map_err(|void| match void {
             Void::NoReason => "gives no reason",
+            Void::Placeholder => "gives the word REASON, and no reason",
             Void::Ended(_) | Void::NotADay => "has an until= that is no day such as 2026-12-31",
         })
     }

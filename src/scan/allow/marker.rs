@@ -31,9 +31,9 @@ const SECRETLINT: &str = "secretlint-disable";
 /// value; `today` decides whether an `until=` is over, and without it none is. A marker that allows nothing is told only
 /// where none allows.
 pub fn marker(above: &[u8], line: &[u8], today: Option<Date>) -> Option<Allowed> {
-    let own_here = find(line, OWN).map(|(_, behind)| own(behind, today));
+    let own_here = find_own(line).map(|(_, behind)| own(behind, today));
     let own_above = || {
-        find(above, OWN)
+        find_own(above)
             .filter(|(before, _)| is_comment(before))
             .map(|(_, behind)| own(behind, today))
     };
@@ -71,10 +71,29 @@ pub fn disabled_block(before: &[u8]) -> Option<Allowed> {
 
 /// The text before and behind a marker that stands as a word of its own.
 fn find<'a>(line: &'a [u8], marker: &str) -> Option<(&'a [u8], &'a [u8])> {
-    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     memmem::find_iter(line, marker)
         .map(|at| (&line[..at], &line[at + marker.len()..]))
-        .find(|(before, behind)| !is_word(before.last()) && !is_word(behind.first()))
+        .find(|(before, behind)| is_apart(before, behind))
+}
+
+/// The text before and behind keyagent's own marker, as people write it: `keyagent: allow`, `KEYAGENT:ALLOW`.
+fn find_own(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    memchr::memchr2_iter(b'k', b'K', line).find_map(|at| {
+        let behind = word_of_own(&line[at..], "keyagent")?;
+        let behind = behind.trim_ascii_start().strip_prefix(b":")?;
+        let behind = word_of_own(behind.trim_ascii_start(), "allow")?;
+        is_apart(&line[..at], behind).then_some((&line[..at], behind))
+    })
+}
+
+fn word_of_own<'a>(text: &'a [u8], word: &str) -> Option<&'a [u8]> {
+    let (head, behind) = text.split_at_checked(word.len())?;
+    head.eq_ignore_ascii_case(word.as_bytes()).then_some(behind)
+}
+
+fn is_apart(before: &[u8], behind: &[u8]) -> bool {
+    let is_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    !is_word(before.last()) && !is_word(behind.first())
 }
 
 fn others(line: &[u8], markers: &[&'static str]) -> Option<Allowed> {
@@ -139,6 +158,10 @@ pub(super) fn reason(text: &str, today: Option<Date>) -> Result<(String, Option<
         last = Some(last.map_or(day, |last| last.min(day)));
     }
     let reason = words.join(" ");
+    // Pasted from a hint of keyagent's.
+    if reason.trim_matches(|c: char| !c.is_alphanumeric()) == "REASON" {
+        return Err(Void::Placeholder);
+    }
     if reason.chars().any(char::is_alphabetic) {
         Ok((reason, last))
     } else {
@@ -183,6 +206,19 @@ mod tests {
             ),
             ("key # keyagent:allow old until=2026-11-24", Some(Some(ended))),
             ("key # keyagent:allow x until=tomorrow", Some(Some(Void::NotADay))),
+            ("key # keyagent: allow made up", Some(None)),
+            ("key # KeyAgent:Allow made up", Some(None)),
+            ("key # KEYAGENT : ALLOW made up", Some(None)),
+            ("key # keyagent: allow", Some(Some(Void::NoReason))),
+            ("key # keyagent:allow REASON", Some(Some(Void::Placeholder))),
+            (r#"key "keyagent:allow REASON","#, Some(Some(Void::Placeholder))),
+            (
+                "key # keyagent:allow REASON until=2026-12-31",
+                Some(Some(Void::Placeholder)),
+            ),
+            ("key # keyagent:allow no REASON at all", Some(None)),
+            ("key # keyagent: allowed x", None),
+            ("key # keyagent may allow x", None),
             ("key # keyagent:allowed x", None),
             ("key # notkeyagent:allow x", None),
             ("key", None),
@@ -199,6 +235,7 @@ mod tests {
             "<!-- keyagent:allow made up -->",
             r#"  "_comment": "keyagent:allow made up","#,
             "REM keyagent:allow made up",
+            "# Keyagent: allow made up",
         ] {
             assert_eq!(void(above, "key"), Some(None), "{above}");
         }

@@ -263,6 +263,7 @@ impl std::fmt::Display for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Void::NoReason => f.write_str("has no word"),
+            Void::Placeholder => f.write_str("is the word REASON itself"),
             void @ (Void::Ended(_) | Void::NotADay) => void.fmt(f),
         }
     }
