@@ -21,7 +21,7 @@ pub mod report;
 pub mod source;
 mod unpack;
 
-pub use change::{Bound, Candidate, Change, Content, Counts, Finding, Unread};
+pub use change::{Bound, Candidate, Change, Content, Counts, Finding, Packing, Unread};
 
 use allow::Date;
 use own_keys::OwnKeys;

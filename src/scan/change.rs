@@ -109,8 +109,27 @@ pub enum Bound {
     Size,
     /// It is encrypted.
     Encrypted,
+    /// It is packed in a way that keyagent knows and does not unpack.
+    NotUnpacked(Packing),
     /// It is damaged, or packed in a way that keyagent does not know.
     Unreadable,
+}
+
+/// What may hold a key and is not unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Packing {
+    /// `.xz`
+    Xz,
+    /// `.zst`
+    Zstandard,
+    /// `.bz2`
+    Bzip2,
+    /// `.7z`
+    SevenZip,
+    /// `.rar`
+    Rar,
+    /// What `git bundle create` writes.
+    GitBundle,
 }
 
 /// The contents that are to be seen together: a commit, the index, or a single file.

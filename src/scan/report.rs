@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Scanned;
 use super::allow::Settled;
-use super::change::{Bound, Finding};
+use super::change::{Bound, Finding, Packing};
 use super::detector::Rule;
 use crate::problem::Problem;
 
@@ -155,6 +155,12 @@ pub fn why_unread(bound: Bound) -> &'static str {
         Bound::Depth => "it is packed in too many layers",
         Bound::Size => "it is too large when unpacked",
         Bound::Encrypted => "it is encrypted",
+        Bound::NotUnpacked(Packing::Xz) => "it is packed with xz, which keyagent does not unpack",
+        Bound::NotUnpacked(Packing::Zstandard) => "it is packed with zstd, which keyagent does not unpack",
+        Bound::NotUnpacked(Packing::Bzip2) => "it is packed with bzip2, which keyagent does not unpack",
+        Bound::NotUnpacked(Packing::SevenZip) => "it is a 7-Zip archive, which keyagent does not unpack",
+        Bound::NotUnpacked(Packing::Rar) => "it is a RAR archive, which keyagent does not unpack",
+        Bound::NotUnpacked(Packing::GitBundle) => "it is a git bundle, which keyagent does not unpack",
         Bound::Unreadable => "it is damaged, or packed in a way that keyagent does not know",
     }
 }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use super::Scanner;
-use super::change::{Bound, Content, Unread};
+use super::change::{Bound, Content, Packing, Unread};
 use super::reading::{self, Limits};
 
 mod tar;
@@ -27,8 +27,8 @@ pub(super) enum Kind {
     Zip,
     /// Any of its formats.
     Tar,
-    /// Something that keyagent cannot unpack.
-    Other,
+    /// Something that keyagent does not unpack.
+    Other(Packing),
 }
 
 /// What the first bytes say a content is packed as.
@@ -36,11 +36,14 @@ pub(super) fn kind(head: &[u8]) -> Option<Kind> {
     match head {
         [0x1f, 0x8b, 8, ..] => Some(Kind::Gzip),
         [b'P', b'K', 3, 4, ..] => Some(Kind::Zip),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..]
-        | [0x28, 0xb5, 0x2f, 0xfd, ..]
-        | [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..]
-        | [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..]
-        | [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some(Kind::Other),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Kind::Other(Packing::Xz)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Kind::Other(Packing::Zstandard)),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some(Kind::Other(Packing::Bzip2)),
+        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Some(Kind::Other(Packing::SevenZip)),
+        [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Some(Kind::Other(Packing::Rar)),
+        _ if head.starts_with(b"# v2 git bundle\n") || head.starts_with(b"# v3 git bundle\n") => {
+            Some(Kind::Other(Packing::GitBundle))
+        }
         _ => head
             .first_chunk()
             .filter(|block| tar::is_header(block))
@@ -75,7 +78,7 @@ pub(super) fn contents(scanner: &Scanner, kind: Kind, reader: &mut dyn Read, lim
         Kind::Gzip => unpacker.entry("", &mut MultiGzDecoder::new(&mut reader)),
         Kind::Zip => zip::entries(&mut unpacker, &mut reader),
         Kind::Tar => tar::entries(&mut unpacker, &mut reader),
-        Kind::Other => Err(Bound::Unreadable),
+        Kind::Other(packing) => Err(Bound::NotUnpacked(packing)),
     };
     if let Err(why) = result {
         unpacker.unread("", why);

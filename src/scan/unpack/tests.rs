@@ -184,7 +184,21 @@ fn what_is_not_looked_into_is_told() {
     assert_eq!(why(&zip(&entries, 8, 1, Sizes::Before)), Some(Bound::Encrypted));
     assert_eq!(why(&zip(&entries, 12, 0, Sizes::Before)), Some(Bound::Unreadable));
     assert_eq!(why(&gzip(key.as_bytes())[..25]), Some(Bound::Unreadable));
-    assert_eq!(why(b"7z\xbc\xaf\x27\x1c..."), Some(Bound::Unreadable));
+    let behind = scanner().bytes(&zip(&entries, 8, 1, Sizes::Behind)).unread;
+    assert_eq!(
+        behind.iter().map(|unread| unread.why).collect::<Vec<_>>(),
+        [Bound::Encrypted]
+    );
+    for (head, packing) in [
+        (&b"\xfd7zXZ\0"[..], Packing::Xz),
+        (b"\x28\xb5\x2f\xfd", Packing::Zstandard),
+        (b"BZh91AY&SY", Packing::Bzip2),
+        (b"7z\xbc\xaf\x27\x1c", Packing::SevenZip),
+        (b"Rar!\x1a\x07", Packing::Rar),
+        (b"# v2 git bundle\n", Packing::GitBundle),
+    ] {
+        assert_eq!(why(&[head, b"..."].concat()), Some(Bound::NotUnpacked(packing)));
+    }
     let bomb = gzip(&vec![b'a'; 1 << 20]);
     assert_eq!(why(&bomb), Some(Bound::Size));
     assert_eq!(why(b"words"), None);

@@ -62,12 +62,12 @@ fn entry(unpacker: &mut Unpacker<'_>, reader: &mut dyn BufRead) -> Result<(), Bo
         } else {
             Bound::Unreadable
         };
-        unpacker.unread(&name, why);
         // Without a size nothing tells where the next entry begins.
-        return if has_descriptor && size == 0
-            || !skip(reader, size)
-            || has_descriptor && !descriptor(reader, size, size == 0)
-        {
+        if has_descriptor && size == 0 {
+            return Err(why);
+        }
+        unpacker.unread(&name, why);
+        return if !skip(reader, size) || has_descriptor && !descriptor(reader, size, size == 0) {
             Err(Bound::Unreadable)
         } else {
             Ok(())
