@@ -3,6 +3,7 @@
 
 mod commits;
 mod history;
+mod names;
 mod pushed;
 mod staged;
 mod stream;

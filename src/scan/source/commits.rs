@@ -1,8 +1,9 @@
-//! What commits have added: their files and their messages.
+//! What commits have added: their files, with their names, and their messages.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use super::names::Names;
 use super::{MESSAGE, add_of, contents, kept};
 use crate::git::{Commit, Missing, ObjectId, Repository};
 use crate::scan::{Change, Error, Scan, Scanner};
@@ -11,6 +12,8 @@ use crate::scan::{Change, Error, Scan, Scanner};
 const BATCH: usize = 4096;
 /// So many contents that hold nothing are remembered, so as not to read them again: 8 MB of names.
 const REMEMBERED: usize = 200_000;
+/// More parents than these are not asked whether a key in a name is theirs.
+const MOST_PARENTS: usize = 8;
 
 /// The changes of each of the commits that `words` choose, as for git log.
 ///
@@ -83,14 +86,24 @@ impl Batch<'_> {
         }
         self.clean
             .extend(oids.into_iter().filter(|oid| !holding.contains_key(oid)));
+        let blobs = commits.iter().flat_map(|commit| &commit.blobs);
+        let names = Names::of(self.scanner, blobs.map(|blob| &*blob.path));
+        let mut indices = 0..;
         for commit in &commits {
             let mut change = Change::default();
+            let parents: Vec<String> = (1..=MOST_PARENTS)
+                .map(|number| format!("{}^{number}", commit.oid))
+                .collect();
             if let Some(content) = holding.get(&commit.oid) {
                 change.add(MESSAGE, content.clone());
             }
-            for blob in &commit.blobs {
+            for (blob, index) in commit.blobs.iter().zip(&mut indices) {
+                let path = names.shown(index, &blob.path);
+                if let Some(name) = names.new_in(index, self.repository, &parents)? {
+                    change.add(&path, name);
+                }
                 if let Some(content) = holding.get(&blob.oid) {
-                    change.add(&blob.path.to_string_lossy(), content.clone());
+                    change.add(&path, content.clone());
                 }
             }
             if !change.is_clean() {

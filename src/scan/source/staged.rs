@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::contents;
+use super::names::Names;
 use crate::git::{Missing, Repository, Staged};
 use crate::process::Environment;
 use crate::scan::{Change, Error, Scan, Scanner};
@@ -21,9 +22,15 @@ pub fn staged(scanner: &Scanner, cwd: &Path, environment: &Environment) -> Resul
     let oids: Vec<_> = staged.blobs.iter().map(|blob| blob.oid).collect();
     let contents_of = |oids, missing| contents(scanner, &repository, oids, missing);
     let new = contents_of(&oids, Missing::IsAnError)?;
-    for (blob, content) in staged.blobs.iter().zip(new.into_iter().flatten()) {
+    let names = Names::of(scanner, staged.blobs.iter().map(|blob| &*blob.path));
+    let parents = ["HEAD".to_owned(), "MERGE_HEAD".to_owned()];
+    for (index, (blob, content)) in staged.blobs.iter().zip(new.into_iter().flatten()).enumerate() {
         scan.scanned.count(&content);
-        change.add(&blob.path.to_string_lossy(), content);
+        let path = names.shown(index, &blob.path);
+        if let Some(name) = names.new_in(index, &repository, &parents)? {
+            change.add(&path, name);
+        }
+        change.add(&path, content);
     }
     if !change.is_clean() {
         // An old side that a partial clone has not fetched vouches for nothing.
