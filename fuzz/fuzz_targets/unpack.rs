@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let scanner = Scanner::default();
-    for head in [&b""[..], b"PK\x03\x04", b"\x1f\x8b\x08\x00"] {
+    for head in [&b""[..], b"PK\x03\x04", b"\x1f\x8b\x08\x00", b"%PDF-1 0 obj/FlateDecode stream\n"] {
         let content = [head, bytes].concat();
         assert_eq!(scanner.bytes(&content).bytes, content.len() as u64);
     }

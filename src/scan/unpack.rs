@@ -1,4 +1,4 @@
-//! Looks into gzip, zip and tar as they stream by, within bounds. Never writes what it unpacks, and never calls clean
+//! Looks into gzip, zip, tar and PDF as they stream by, within bounds. Never writes what it unpacks, and never calls clean
 //! what it did not look into.
 
 use std::cell::Cell;
@@ -10,6 +10,7 @@ use super::Scanner;
 use super::change::{Bound, Content, Packing, Unread};
 use super::reading::{self, Limits};
 
+mod pdf;
 mod tar;
 mod zip;
 
@@ -27,6 +28,8 @@ pub(super) enum Kind {
     Zip,
     /// Any of its formats.
     Tar,
+    /// With deflated streams in it.
+    Pdf,
     /// Something that keyagent does not unpack.
     Other(Packing),
 }
@@ -36,6 +39,7 @@ pub(super) fn kind(head: &[u8]) -> Option<Kind> {
     match head {
         [0x1f, 0x8b, 8, ..] => Some(Kind::Gzip),
         [b'P', b'K', 3, 4, ..] => Some(Kind::Zip),
+        [b'%', b'P', b'D', b'F', b'-', ..] => Some(Kind::Pdf),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Kind::Other(Packing::Xz)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Kind::Other(Packing::Zstandard)),
         [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some(Kind::Other(Packing::Bzip2)),
@@ -53,7 +57,10 @@ pub(super) fn kind(head: &[u8]) -> Option<Kind> {
 
 /// Whether base64 says something that can be unpacked.
 pub(super) fn is_packed(decoded: &[u8]) -> bool {
-    matches!(kind(decoded), Some(Kind::Gzip | Kind::Zip | Kind::Tar))
+    matches!(
+        kind(decoded),
+        Some(Kind::Gzip | Kind::Zip | Kind::Tar | Kind::Pdf)
+    )
 }
 
 /// Everything that a container holds.
@@ -78,6 +85,7 @@ pub(super) fn contents(scanner: &Scanner, kind: Kind, reader: &mut dyn Read, lim
         Kind::Gzip => unpacker.entry("", &mut MultiGzDecoder::new(&mut reader)),
         Kind::Zip => zip::entries(&mut unpacker, &mut reader),
         Kind::Tar => tar::entries(&mut unpacker, &mut reader),
+        Kind::Pdf => pdf::entries(&mut unpacker, &mut reader),
         Kind::Other(packing) => Err(Bound::NotUnpacked(packing)),
     };
     if let Err(why) = result {

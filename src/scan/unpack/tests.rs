@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use proptest::prelude::*;
 
 use super::*;
@@ -25,6 +25,83 @@ fn deflate(content: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
+}
+
+fn pdf(streams: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut pdf = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n".to_vec();
+    for (number, (dictionary, content)) in streams.iter().enumerate() {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(content).unwrap();
+        let packed = encoder.finish().unwrap();
+        pdf.extend(
+            format!(
+                "{} 0 obj\n<<{dictionary}/Length {}>>\nstream\r\n",
+                number + 7,
+                packed.len()
+            )
+            .bytes(),
+        );
+        pdf.extend(packed);
+        pdf.extend(b"\nendstream\nendobj\n");
+    }
+    pdf.extend(b"trailer\n<<>>\n%%EOF\n");
+    pdf
+}
+
+#[test]
+fn the_streams_of_a_pdf_are_looked_into() {
+    let text = format!("BT /F1 9 Tf ({}) Tj ET", id());
+    let page = |dictionary: &str| pdf(&[("", b"x"), (dictionary, text.as_bytes())]);
+    for content in [
+        page("/Filter/FlateDecode"),
+        page("/Type /EmbeddedFile /Filter /FlateDecode"),
+        [
+            &page("/Filter /FlateDecode")[..],
+            b"1 0 obj <</Filter/FlateDecode>> stream\nno deflate",
+        ]
+        .concat(),
+        pdf(&[("/Filter/FlateDecode", &gzip(text.as_bytes())), ("", b"")]),
+    ] {
+        let found = scanner().bytes(&content);
+        assert_eq!(found.unread, []);
+        assert_eq!(found.candidates.len(), 1, "{}", String::from_utf8_lossy(&content));
+        let path = &found.candidates[0].finding.path;
+        assert!(path == "object 8" || path == "object 7", "{path}");
+    }
+    for dictionary in [
+        "",
+        "/Subtype/Image/Filter/FlateDecode",
+        "/Subtype /Image /Filter /FlateDecode",
+    ] {
+        assert!(
+            scanner().bytes(&page(dictionary)).candidates.is_empty(),
+            "{dictionary}"
+        );
+    }
+    let ascii85 = {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut letters = String::new();
+        for group in packed.chunks(4) {
+            let mut four = [0; 4];
+            four[..group.len()].copy_from_slice(group);
+            let value = u32::from_be_bytes(four);
+            let five = [4, 3, 2, 1, 0].map(|power| char::from(b'!' + (value / 85_u32.pow(power) % 85) as u8));
+            letters.extend(&five[..=group.len()]);
+            letters.push_str(if letters.len() % 7 == 0 { "\n" } else { "" });
+        }
+        format!(
+            "%PDF-1.4\n1 0 obj\n<</Filter [ /ASCII85Decode /FlateDecode ]>>\nstream\n{letters}~>endstream\n"
+        )
+    };
+    assert_eq!(
+        scanner().bytes(ascii85.as_bytes()).candidates.len(),
+        1,
+        "{ascii85}"
+    );
+    let bomb = pdf(&[("/Filter/FlateDecode", &vec![b'a'; 1 << 20])]);
+    assert_eq!(scanner().bytes(&bomb).unread[0].why, Bound::Size);
 }
 
 /// How the sizes of an entry are written.
@@ -237,6 +314,7 @@ proptest! {
             zip(&entries, 0, 0, Sizes::Before),
             gzip(&inner),
             inner.clone(),
+            pdf(&[("/Filter/FlateDecode", &inner), ("/Filter/FlateDecode", key.as_bytes())]),
         ] {
             let mut damaged = whole;
             for (at, byte) in &flips {
