@@ -89,9 +89,7 @@ pub(super) fn secret(value: &[u8]) -> Look {
     let has_digit = has(u8::is_ascii_digit);
     if changes < 10 || in_words > 27 || folders >= 3 || folders == 2 && in_words >= 10 {
         Look::Decoy
-    } else if folders == 2 {
-        Look::Wordy
-    } else if in_words >= 20 && changes < 17 {
+    } else if folders == 2 || in_words >= 20 && changes < 17 {
         Look::Wordy
     } else if has_digit && changes >= LEAST_CLASS_CHANGES && !(in_words >= 16 && changes < 18) {
         Look::Random

@@ -89,7 +89,7 @@ fn the_streams_of_a_pdf_are_looked_into() {
             let value = u32::from_be_bytes(four);
             let five = [4, 3, 2, 1, 0].map(|power| char::from(b'!' + (value / 85_u32.pow(power) % 85) as u8));
             letters.extend(&five[..=group.len()]);
-            letters.push_str(if letters.len() % 7 == 0 { "\n" } else { "" });
+            letters.push_str(if letters.len().is_multiple_of(7) { "\n" } else { "" });
         }
         format!(
             "%PDF-1.4\n1 0 obj\n<</Filter [ /ASCII85Decode /FlateDecode ]>>\nstream\n{letters}~>endstream\n"
