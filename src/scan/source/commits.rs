@@ -86,20 +86,32 @@ impl Batch<'_> {
         }
         self.clean
             .extend(oids.into_iter().filter(|oid| !holding.contains_key(oid)));
-        let blobs = commits.iter().flat_map(|commit| &commit.blobs);
-        let names = Names::of(self.scanner, blobs.map(|blob| &*blob.path));
+        let mut names = {
+            let blobs = commits.iter().flat_map(|commit| &commit.blobs);
+            Names::of(self.scanner, blobs.map(|blob| &*blob.path))
+        };
+        names.forget_old(self.repository, |index| {
+            let mut first = 0;
+            let commit = commits.iter().find(|commit| {
+                first += commit.blobs.len();
+                index < first
+            });
+            let parents = |commit: &Commit| {
+                (1..=MOST_PARENTS)
+                    .map(|number| format!("{}^{number}", commit.oid))
+                    .collect()
+            };
+            commit.map(parents).unwrap_or_default()
+        })?;
         let mut indices = 0..;
         for commit in &commits {
             let mut change = Change::default();
-            let parents: Vec<String> = (1..=MOST_PARENTS)
-                .map(|number| format!("{}^{number}", commit.oid))
-                .collect();
             if let Some(content) = holding.get(&commit.oid) {
                 change.add(MESSAGE, content.clone());
             }
             for (blob, index) in commit.blobs.iter().zip(&mut indices) {
                 let path = names.shown(index, &blob.path);
-                if let Some(name) = names.new_in(index, self.repository, &parents)? {
+                if let Some(name) = names.keys(index) {
                     change.add(&path, name);
                 }
                 if let Some(content) = holding.get(&blob.oid) {

@@ -2,11 +2,12 @@
 //! own keys: a name is no place where words tell a secret from chance.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
 
 use crate::git::{self, Repository};
-use crate::scan::change::Candidate;
+use crate::scan::change::{Candidate, Finding};
 use crate::scan::detector::Rule;
 use crate::scan::{Content, Scanner};
 
@@ -21,6 +22,8 @@ pub(super) struct Names(HashMap<usize, Named>);
 struct Named {
     path: Vec<u8>,
     keys: Vec<Candidate>,
+    /// Which of them are not new.
+    old: HashSet<usize>,
 }
 
 impl Names {
@@ -46,6 +49,7 @@ impl Names {
             let named = names.0.entry(index).or_insert_with(|| Named {
                 path: line(lines[index]),
                 keys: Vec::new(),
+                old: HashSet::new(),
             });
             named.keys.push(candidate);
         }
@@ -65,45 +69,70 @@ impl Names {
                 .as_ref()
                 .is_some_and(|id| id.as_str() == finding.preview);
             if !is_shown_whole {
-                let place = place(finding.column, finding.characters.len());
-                shown[place].iter_mut().skip(SHOWN).for_each(|byte| *byte = b'?');
+                shown[place(finding)]
+                    .iter_mut()
+                    .skip(SHOWN)
+                    .for_each(|byte| *byte = b'?');
             }
         }
         Cow::Owned(String::from_utf8_lossy(&shown).into_owned())
     }
 
-    /// The keys in a path that stand in the same place in none of these commits.
-    pub(super) fn new_in(
-        &self,
-        index: usize,
+    /// Forgets the keys that stand in the same place in a revision that came before; `before` says which did, by the
+    /// path's number.
+    pub(super) fn forget_old(
+        &mut self,
         repository: &Repository,
-        commits: &[String],
-    ) -> Result<Option<Content>, git::Error> {
-        let Some(named) = self.0.get(&index) else {
-            return Ok(None);
-        };
-        let mut content = Content::default();
-        for candidate in &named.keys {
-            let end = place(candidate.finding.column, candidate.finding.characters.len()).end;
-            let behind = &named.path[end..];
-            let end = end + memchr::memchr(b'/', behind).unwrap_or(behind.len());
-            // git takes names in UTF-8 here; others are new.
-            let before = std::str::from_utf8(&named.path[..end]).ok();
-            let revisions: Vec<String> = commits
-                .iter()
-                .filter_map(|commit| Some(format!("{commit}:{}", before?)))
-                .collect();
-            let revisions: Vec<&str> = revisions.iter().map(String::as_str).collect();
-            let is_old = !revisions.is_empty() && repository.kinds(&revisions)?.iter().any(Option::is_some);
-            if !is_old {
-                let mut candidate = candidate.clone();
-                candidate.finding.line = 1;
-                // What stands in another name is no marker.
-                candidate.finding.allowed = None;
-                content.candidates.push(candidate);
+        before: impl Fn(usize) -> Vec<String>,
+    ) -> Result<(), git::Error> {
+        let mut asked = Vec::new();
+        let mut revisions = Vec::new();
+        for (index, named) in &self.0 {
+            for (key, candidate) in named.keys.iter().enumerate() {
+                let end = place(&candidate.finding).end;
+                let behind = &named.path[end..];
+                let end = end + memchr::memchr(b'/', behind).unwrap_or(behind.len());
+                // git takes names in UTF-8 here; others are new.
+                let Ok(path) = std::str::from_utf8(&named.path[..end]) else {
+                    continue;
+                };
+                for revision in before(*index) {
+                    asked.push((*index, key));
+                    revisions.push(format!("{revision}:{path}"));
+                }
             }
         }
-        Ok(Some(content))
+        if revisions.is_empty() {
+            return Ok(());
+        }
+        // In one go: a folder with a key in its name may hold thousands of files.
+        let revisions: Vec<&str> = revisions.iter().map(String::as_str).collect();
+        let kinds = repository.kinds(&revisions)?;
+        for ((index, key), _) in asked.into_iter().zip(kinds).filter(|(_, kind)| kind.is_some()) {
+            if let Some(named) = self.0.get_mut(&index) {
+                named.old.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys in a path, without those that were forgotten.
+    pub(super) fn keys(&self, index: usize) -> Option<Content> {
+        let named = self.0.get(&index)?;
+        let new = named
+            .keys
+            .iter()
+            .enumerate()
+            .filter(|(key, _)| !named.old.contains(key));
+        let mut content = Content::default();
+        content.candidates.extend(new.map(|(_, candidate)| {
+            let mut candidate = candidate.clone();
+            candidate.finding.line = 1;
+            // What stands in another name is no marker.
+            candidate.finding.allowed = None;
+            candidate
+        }));
+        Some(content)
     }
 }
 
@@ -119,6 +148,7 @@ fn line(path: &Path) -> Vec<u8> {
 }
 
 /// Which bytes of a path a key takes.
-fn place(column: usize, length: usize) -> std::ops::Range<usize> {
-    column - 1..column - 1 + length
+fn place(finding: &Finding) -> Range<usize> {
+    let start = finding.column - 1;
+    start..start + finding.characters.len()
 }

@@ -22,12 +22,14 @@ pub fn staged(scanner: &Scanner, cwd: &Path, environment: &Environment) -> Resul
     let oids: Vec<_> = staged.blobs.iter().map(|blob| blob.oid).collect();
     let contents_of = |oids, missing| contents(scanner, &repository, oids, missing);
     let new = contents_of(&oids, Missing::IsAnError)?;
-    let names = Names::of(scanner, staged.blobs.iter().map(|blob| &*blob.path));
-    let parents = ["HEAD".to_owned(), "MERGE_HEAD".to_owned()];
+    let mut names = Names::of(scanner, staged.blobs.iter().map(|blob| &*blob.path));
+    names.forget_old(&repository, |_| {
+        ["HEAD", "MERGE_HEAD"].map(str::to_owned).to_vec()
+    })?;
     for (index, (blob, content)) in staged.blobs.iter().zip(new.into_iter().flatten()).enumerate() {
         scan.scanned.count(&content);
         let path = names.shown(index, &blob.path);
-        if let Some(name) = names.new_in(index, &repository, &parents)? {
+        if let Some(name) = names.keys(index) {
             change.add(&path, name);
         }
         change.add(&path, content);
