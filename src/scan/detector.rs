@@ -251,7 +251,7 @@ impl Search<'_> {
             self.narrow_end = block.end();
             let text = self.text;
             let first = block.place(0..1);
-            self.inside(&block, &|| naming::secret(text, &first));
+            self.inside(&block, &|| naming::secret_of_aws(text, &first));
         }
     }
 
@@ -278,7 +278,7 @@ impl Search<'_> {
                 let range = token.range.start..block.end();
                 self.found.packed.push((range, block.into_decoded()));
             } else {
-                let named = || naming::secret(text, &token.range).max(outside());
+                let named = || naming::secret_of_aws(text, &token.range).max(outside());
                 self.inside(&block, &named);
             }
         }

@@ -55,9 +55,11 @@ const TOKEN: [&[u8]; 9] = [
 ];
 const MAIL: [&[u8]; 2] = [b"smtp", b"ses"];
 /// What secrets are called that are nothing of AWS's, and what names the keys of its API gateway, and digests.
-const OF_OTHERS: [&[u8]; 32] = [
+const OF_OTHERS: [&[u8]; 34] = [
     b"jwt",
-    b"session",
+    b"session_secret",
+    b"session-secret",
+    b"sessionsecret",
     b"cookie",
     b"csrf",
     b"oauth",
@@ -90,7 +92,16 @@ const OF_OTHERS: [&[u8]; 32] = [
     b"digest",
 ];
 
-/// How the 40 characters at `range` are named.
+/// How the base64 at `range` is named, and with it what it says.
+pub(super) fn secret_of_aws(text: &[u8], range: &Range<usize>) -> Named {
+    if is_of_others(text, range) {
+        Named::Not
+    } else {
+        secret(text, range)
+    }
+}
+
+/// How the 40 characters at `range` are named, whoever's they are.
 pub(super) fn secret(text: &[u8], range: &Range<usize>) -> Named {
     let (before, behind) = surroundings(text, range);
     let any = |words: &[&[u8]]| {
@@ -298,6 +309,7 @@ mod tests {
             "AWS_SECRET_ACCESS_KEY=",
             "s3_password = ",
             "aws_session_secret = ",
+            "session.secret_key = ",
             "jwt: x\naws:\n  secret: ",
             "boto3.session.Session(aws_secret_access_key=",
             "SECRET_KEY = ",

@@ -151,6 +151,10 @@ fn what_only_looks_alike_passes() {
             data_encoding::BASE64.encode(b"correct-horse-battery-staple12")
         ),
         format!("JWT_SECRET={}", secret()),
+        format!(
+            "  JWT_SECRET: {}",
+            data_encoding::BASE64.encode(secret().as_bytes())
+        ),
         format!("aws apigateway get-usage-plan-key --key-id {}", secret()),
         format!("aws-java-sdk-s3 sha1: {}", secret()),
         "https://oidc.eks.us-east-2.amazonaws.com/id/DALSJ343KE23J3RN45653DSKJTT647TYD".to_owned(),
