@@ -200,7 +200,8 @@ impl Search<'_> {
         }
         let look = shape::secret(&token.value);
         if look == Look::Decoy
-            || look < Look::Random && token::is_path(text, &token.range)
+            || (look < Look::Random || shape::folders(&token.value) >= 2)
+                && token::is_path(text, &token.range)
             || token::is_behind_host(text, &token.range)
             || base64::says_text(&token.value)
         {
