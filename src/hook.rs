@@ -165,10 +165,11 @@ impl Error {
                 "if you trust it: git config --global --add safe.directory \"$PWD\"".to_owned()
             }
             Self::Git(_) => "see what git says: git rev-parse --git-path hooks".to_owned(),
-            Self::Io { path, .. } => format!(
-                "see who may write there: ls -ld {}",
-                crate::problem::quoted(path.parent().unwrap_or(path))
-            ),
+            Self::Io { path, .. } => {
+                // A folder, for it is written in; or the one that a file, or a folder to be made, is to lie in.
+                let folder = path.ancestors().find(|path| path.is_dir()).unwrap_or(path);
+                format!("see who may write there: ls -ld {}", crate::problem::quoted(folder))
+            }
             Self::NotA { wanted: "folder", .. } => {
                 "hooks are switched off by core.hooksPath; see who says so: git config --show-origin core.hooksPath"
                     .to_owned()
@@ -181,13 +182,33 @@ impl Error {
                 "look at both, and move one away: mv {0} {0}.old",
                 word(&kept.display().to_string())
             ),
-            Self::HooksPathTaken { path, .. } => format!(
-                "add this line to the hooks there: {}; or install in a repository: keyagent hook install",
-                manager::shell_line_of(path)
-            ),
+            Self::HooksPathTaken { .. } => {
+                "put the hooks into that folder, in a repository that uses it: keyagent hook install".to_owned()
+            }
             Self::NoHome => "export HOME=/path/to/your/home".to_owned(),
             Self::NoText(_) => "move keyagent to a folder with a plain name, and install again".to_owned(),
         };
         Problem::new(what, self.to_string(), hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_that_is_not_writable_is_named() {
+        let folder = tempfile::tempdir().expect("there is a folder for temporary files");
+        let hooks = folder.path().join("hooks");
+        std::fs::create_dir(&hooks).expect("the folder is writable");
+        for (doing, path) in [
+            ("write in", hooks.clone()),
+            ("rename", hooks.join("pre-commit")),
+            ("make the folder", hooks.join("new")),
+        ] {
+            let error = Error::io(doing, &path)(std::io::ErrorKind::PermissionDenied.into());
+            let hint = error.while_doing("x").hint;
+            assert!(hint.ends_with(&format!("ls -ld {}", hooks.display())), "{hint}");
+        }
     }
 }

@@ -190,7 +190,7 @@ pub fn hook(cwd: &Path) -> Check {
         if let Ok(Some(manager)) = manager::recognise(&places)
             && manager.is_complete()
         {
-            let message = format!("{} calls keyagent in this repository", manager.kind.as_str());
+            let message = format!("{} calls keyagent in this repository", manager.kind.in_words());
             return check(NAME, Level::Ok, message);
         }
         let hook = if places.top.is_some() {

@@ -101,6 +101,23 @@ pub fn is_tracked(top: &Path, folder: &Path) -> Result<bool, Error> {
     succeeded("ls-files", output).map(|files| !files.is_empty())
 }
 
+/// Whether git ignores a file of the work tree, which need not be there.
+///
+/// # Errors
+///
+/// When git does not answer.
+pub fn is_ignored(top: &Path, file: &Path) -> Result<bool, Error> {
+    let output = git(top)
+        .args(["check-ignore", "--quiet", "--"])
+        .arg(file)
+        .output()
+        .map_err(not_started)?;
+    match output.status.code() {
+        Some(1) => Ok(false),
+        _ => succeeded("check-ignore", output).map(|_| true),
+    }
+}
+
 fn hooks_path(cwd: &Path, scope: &[&str]) -> Result<Option<Setting>, Error> {
     let output = git(cwd)
         .args(["config", "--null", "--show-scope", "--type=path"])

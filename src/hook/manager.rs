@@ -1,12 +1,18 @@
-//! Recognises who else looks after a repository's hooks, and says which lines to add there. Edits none of their files:
-//! they would be written over, or the team's.
+//! Recognises who else looks after a repository's hooks, and says what to add there and what to run. Edits none of their
+//! files: they would be written over, or the team's.
+//!
+//! - `shell` has husky and the team's own folder, whose hooks are scripts.
+//! - `lefthook` and `pre_commit` have a file of settings, and hooks that they install themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::git::configuration::{Places, is_tracked};
-use crate::hook::{Error, Hook};
-use crate::problem::quoted;
+use crate::git::configuration::{Places, is_ignored, is_tracked};
+use crate::hook::{Error, Hook, script};
+
+mod lefthook;
+mod pre_commit;
+mod shell;
 
 /// Who looks after the hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +23,12 @@ pub enum Kind {
     Lefthook,
     /// pre-commit, the Python tool: `.pre-commit-config.yaml`.
     PreCommit,
-    /// The team: a folder of hooks in the repository itself, which core.hooksPath names.
+    /// The team: a folder of hooks in the work tree itself, which core.hooksPath names.
     SharedFolder,
 }
 
 impl Kind {
-    /// Its name.
+    /// Its name, for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Husky => "husky",
@@ -31,6 +37,31 @@ impl Kind {
             Self::SharedFolder => "shared-folder",
         }
     }
+
+    /// Its name, for people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Husky | Self::Lefthook | Self::PreCommit => self.as_str(),
+            Self::SharedFolder => "a folder in the repository",
+        }
+    }
+}
+
+/// Where lines belong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The file is not there yet.
+    NewFile,
+    /// Before all else.
+    First,
+    /// Behind all else.
+    End,
+    /// Behind the last entry of a list of that name at the top level.
+    EndOf(&'static str),
+    /// As the file's own language has it: the lines are in another one.
+    Translated,
+    /// Below this line, and the second one within it.
+    Beneath(String, Option<String>),
 }
 
 /// Lines for a file.
@@ -40,10 +71,19 @@ pub struct Addition {
     pub file: PathBuf,
     /// What to add, with a newline at the end.
     pub lines: String,
-    /// Whether they belong before all else in the file.
-    pub go_first: bool,
+    /// Where.
+    pub place: Place,
     /// Whether the file says so already.
     pub is_there: bool,
+}
+
+/// A command for the person, who alone may decide on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToRun {
+    /// What is amiss, in words.
+    pub why: &'static str,
+    /// To paste.
+    pub command: String,
 }
 
 /// Who looks after the hooks, and what to add where.
@@ -53,19 +93,18 @@ pub struct Manager {
     pub kind: Kind,
     /// What to add.
     pub additions: Vec<Addition>,
+    /// What is to be run then: none where git calls them.
+    pub to_run: Vec<ToRun>,
     /// Hooks that it leaves to others: keyagent installs them itself.
     pub leaves: Vec<Hook>,
 }
 
 impl Manager {
-    /// Whether nothing is left to add.
+    /// Whether nothing is left to add or to run.
     pub fn is_complete(&self) -> bool {
-        self.additions.iter().all(|addition| addition.is_there)
+        self.to_run.is_empty() && self.additions.iter().all(|addition| addition.is_there)
     }
 }
-
-/// The hooks for which there is a line in every manager.
-const EVERYDAY: [Hook; 3] = [Hook::PreCommit, Hook::CommitMsg, Hook::PrePush];
 
 /// Looks for a manager.
 ///
@@ -80,137 +119,51 @@ pub fn recognise(places: &Places) -> Result<Option<Manager>, Error> {
         .hooks_path
         .as_ref()
         .is_some_and(|setting| matches!(setting.scope.as_str(), "local" | "worktree"));
-    if let Some(husky) = husky_folder(&places.hooks).filter(|_| is_local) {
-        return Ok(Some(shell_manager(Kind::Husky, top, &husky)));
+    if let Some(folder) = shell::husky_folder(&places.hooks).filter(|_| is_local) {
+        return Ok(Some(shell::manager(Kind::Husky, top, &places.hooks, &folder)));
     }
-    let lefthook = LEFTHOOK
-        .iter()
-        .map(|name| top.join(name))
-        .find(|path| path.is_file());
-    if lefthook.is_some() || runs(&places.hooks, "lefthook") {
-        let file = lefthook.unwrap_or_else(|| top.join(LEFTHOOK[0]));
-        return Ok(Some(lefthook_manager(top, &file)));
+    if let Some(file) = lefthook::file(places, top) {
+        return Ok(Some(lefthook::manager(places, top, &file)));
     }
-    let file = top.join(".pre-commit-config.yaml");
-    if file.is_file() || runs(&places.hooks, PRE_COMMIT_SIGN) {
-        return Ok(Some(pre_commit_manager(places, top, &file)));
+    if let Some(file) = pre_commit::file(places, top) {
+        return Ok(Some(pre_commit::manager(places, top, &file)));
     }
-    let is_within = |folder: &Path| match (places.hooks.canonicalize(), folder.canonicalize()) {
-        (Ok(hooks), Ok(folder)) => hooks.starts_with(folder),
-        _ => false,
-    };
-    if is_within(top) && !is_within(&places.common) && is_tracked(top, &places.hooks)? {
-        return Ok(Some(shell_manager(Kind::SharedFolder, top, &places.hooks)));
-    }
-    Ok(None)
+    let hooks = resolved(&places.hooks);
+    let is_shared = hooks.starts_with(resolved(top))
+        && !hooks.starts_with(resolved(&places.common))
+        // Where git ignores it, it will never be anybody else's.
+        && (is_tracked(top, &places.hooks)? || !is_ignored(top, &places.hooks.join("pre-commit"))?);
+    Ok(is_shared.then(|| shell::manager(Kind::SharedFolder, top, &places.hooks, &places.hooks)))
 }
 
-/// The line that does keyagent's work in another hook.
-pub fn shell_line(hook: Hook) -> String {
-    format!("keyagent hook run {} \"$@\" || exit", hook.as_str())
-}
-
-/// The same, for whichever hook of a folder.
-pub fn shell_line_of(folder: &Path) -> String {
-    format!("keyagent hook run HOOK \"$@\" || exit (in {})", quoted(folder))
-}
-
-fn husky_folder(hooks: &Path) -> Option<PathBuf> {
-    let hooks = if hooks.ends_with("_") {
-        hooks.parent()?
-    } else {
-        hooks
-    };
-    let is_husky = hooks.ends_with(".husky") || hooks.join("_/husky.sh").is_file();
-    is_husky.then(|| hooks.to_owned())
-}
-
-fn runs(hooks: &Path, sign: &str) -> bool {
-    Hook::CLIENT.iter().any(|hook| {
-        fs::read(hooks.join(hook.as_str()))
-            .is_ok_and(|content| String::from_utf8_lossy(&content).contains(sign))
-    })
-}
-
-fn shell_manager(kind: Kind, top: &Path, folder: &Path) -> Manager {
-    let additions = EVERYDAY
-        .into_iter()
-        .map(|hook| {
-            let file = folder.join(hook.as_str());
-            Addition {
-                is_there: says(&file, &format!("keyagent hook run {}", hook.as_str())),
-                file: shown(top, &file),
-                lines: shell_line(hook) + "\n",
-                // What comes before would take from it what git says is pushed.
-                go_first: hook == Hook::PrePush,
-            }
-        })
-        .collect();
-    Manager {
-        kind,
-        additions,
-        leaves: Vec::new(),
-    }
-}
-
-/// Scripts and not `run:` lines: those lefthook passes by when it counts no changed files, as for a file that became a
-/// link, or a push of a branch that is not checked out (seen with 2.2.2).
-fn lefthook_manager(top: &Path, file: &Path) -> Manager {
-    let scripts = EVERYDAY.into_iter().map(|hook| {
-        let script = top.join(".lefthook").join(hook.as_str()).join("keyagent.sh");
-        Addition {
-            is_there: says(&script, &format!("keyagent hook run {}", hook.as_str())),
-            file: shown(top, &script),
-            lines: format!("exec keyagent hook run {} \"$@\"\n", hook.as_str()),
-            go_first: false,
+/// Without links, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let mut behind = Vec::new();
+    for folder in path.ancestors() {
+        if let Ok(folder) = folder.canonicalize() {
+            return behind.iter().rev().fold(folder, |path, name| path.join(name));
         }
-    });
-    let mut additions = vec![Addition {
-        is_there: says(file, "keyagent.sh"),
-        file: shown(top, file),
-        lines: LEFTHOOK_LINES.to_owned(),
-        go_first: false,
-    }];
-    additions.extend(scripts);
-    Manager {
-        kind: Kind::Lefthook,
-        additions,
-        leaves: Vec::new(),
+        behind.extend(folder.file_name());
     }
+    path.to_owned()
 }
 
-/// pre-commit tells a hook of a push the first branch alone, so pre-push is better keyagent's own; if pre-commit comes to
-/// install one later, it keeps ours and runs it with all that git says.
-fn pre_commit_manager(places: &Places, top: &Path, file: &Path) -> Manager {
-    let is_its = |hook: Hook| {
-        fs::read(places.hooks.join(hook.as_str()))
-            .is_ok_and(|content| String::from_utf8_lossy(&content).contains(PRE_COMMIT_SIGN))
-    };
-    let mut lines = PRE_COMMIT_LINES.to_owned();
-    if is_its(Hook::PrePush) {
-        lines.push_str(PRE_COMMIT_PUSH_LINES);
-    }
-    Manager {
-        kind: Kind::PreCommit,
-        additions: vec![Addition {
-            // By its own name, too, where the hook comes from keyagent's repository.
-            is_there: says(file, "id: keyagent"),
-            file: shown(top, file),
-            lines,
-            go_first: false,
-        }],
-        leaves: [Hook::ApplypatchMsg, Hook::PreApplypatch, Hook::PrePush]
-            .into_iter()
-            .filter(|hook| !is_its(*hook))
-            .collect(),
-    }
+/// Whether a hook in that folder holds these words.
+fn holds(hooks: &Path, hook: Hook, words: &str) -> bool {
+    fs::read(hooks.join(hook.as_str())).is_ok_and(|content| String::from_utf8_lossy(&content).contains(words))
 }
 
-fn says(file: &Path, words: &str) -> bool {
+/// Whether a hook in that folder is one of keyagent's own.
+fn is_ours(hooks: &Path, hook: Hook) -> bool {
+    fs::read(hooks.join(hook.as_str())).is_ok_and(|content| script::is_ours(&content))
+}
+
+/// Whether a line of a file does, that is no comment.
+fn says(file: &Path, is_it: impl Fn(&str) -> bool) -> bool {
     fs::read_to_string(file).is_ok_and(|content| {
         content
             .lines()
-            .any(|line| !line.trim_start().starts_with('#') && line.contains(words))
+            .any(|line| !line.trim_start().starts_with('#') && is_it(line))
     })
 }
 
@@ -218,63 +171,7 @@ fn shown(top: &Path, file: &Path) -> PathBuf {
     file.strip_prefix(top).unwrap_or(file).to_owned()
 }
 
-/// From lefthook's documentation.
-const LEFTHOOK: [&str; 12] = [
-    "lefthook.yml",
-    "lefthook.yaml",
-    "lefthook.toml",
-    "lefthook.json",
-    ".lefthook.yml",
-    ".lefthook.yaml",
-    ".lefthook.toml",
-    ".lefthook.json",
-    ".config/lefthook.yml",
-    ".config/lefthook.yaml",
-    ".config/lefthook.toml",
-    ".config/lefthook.json",
-];
-
-const LEFTHOOK_LINES: &str = "\
-pre-commit:
-  jobs:
-    - script: keyagent.sh
-      runner: sh
-commit-msg:
-  jobs:
-    - script: keyagent.sh
-      runner: sh
-pre-push:
-  jobs:
-    - script: keyagent.sh
-      runner: sh
-      use_stdin: true
-";
-
-const PRE_COMMIT_LINES: &str = "  - repo: local
-    hooks:
-      - id: keyagent
-        name: AWS keys in what is staged
-        language: system
-        entry: keyagent hook run pre-commit
-        stages: [pre-commit, pre-merge-commit]
-        pass_filenames: false
-        always_run: true
-      - id: keyagent-commit-msg
-        name: AWS keys in the message
-        language: system
-        entry: keyagent hook run commit-msg
-        stages: [commit-msg]
-        always_run: true
-";
-
-const PRE_COMMIT_PUSH_LINES: &str = "      - id: keyagent-pre-push
-        name: AWS keys in what is pushed
-        language: system
-        entry: keyagent hook run pre-push
-        stages: [pre-push]
-        pass_filenames: false
-        always_run: true
-";
-
-/// The third line of what it installs.
-const PRE_COMMIT_SIGN: &str = "File generated by pre-commit";
+/// How much a line is indented.
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}

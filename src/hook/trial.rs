@@ -24,23 +24,36 @@ pub enum Outcome {
     Unclear(String),
 }
 
-/// What was tried.
+/// What was tried; a bare repository is only pushed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trial {
-    /// A commit; none in a bare repository.
+    /// A commit of a file.
     pub commit: Option<Outcome>,
+    /// A commit whose message holds the key.
+    pub message: Option<Outcome>,
+    /// A merge without conflicts that brings what no parent has.
+    pub merge: Option<Outcome>,
     /// A push of a commit that was made with `--no-verify`.
     pub push: Outcome,
 }
 
 impl Trial {
+    /// What was tried, in a word each, and what came of it.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, &Outcome)> {
+        let of_a_work_tree = [
+            ("commit", &self.commit),
+            ("message", &self.message),
+            ("merge", &self.merge),
+        ];
+        of_a_work_tree
+            .into_iter()
+            .filter_map(|(what, outcome)| Some((what, outcome.as_ref()?)))
+            .chain([("push", &self.push)])
+    }
+
     /// Whether a key is stopped wherever it was tried.
     pub fn is_blocked(&self) -> bool {
-        self.push == Outcome::Blocked
-            && self
-                .commit
-                .as_ref()
-                .is_none_or(|commit| *commit == Outcome::Blocked)
+        self.outcomes().all(|(_, outcome)| *outcome == Outcome::Blocked)
     }
 }
 
@@ -83,28 +96,72 @@ pub fn run(hooks: Hooks<'_>) -> Result<Trial, Error> {
         Hooks::Server(hooks) => scratch.at(server).set_hooks(hooks)?,
         Hooks::Global => {}
     }
-    let key = MadeUp::new();
-    let file = work.folder.join("made-up.ini");
-    fs::write(&file, key.ini()).map_err(Error::io("write", &file))?;
-    work.git(&["add", "--force", "made-up.ini"])?;
-    let commit = ["commit", "--quiet", "--message", "a made-up key"];
-    let committed = match hooks {
-        Hooks::Server(_) => None,
-        Hooks::Repository { .. } | Hooks::Global => Some(key.outcome(&work.try_git(&commit)?)),
-    };
-    if committed.as_ref() != Some(&Outcome::LetThrough) {
-        work.git(&[&commit[..], &["--no-verify"]].concat())?;
-    }
-    work.git(&["remote", "add", "origin", "../server"])?;
-    let push = ["push", "--quiet", "origin", "HEAD:refs/heads/made-up"];
-    let pushed = match hooks {
-        Hooks::Server(_) => work.try_git(&[&push[..], &["--no-verify"]].concat())?,
-        Hooks::Repository { .. } | Hooks::Global => work.try_git(&push)?,
+    let is_server = matches!(hooks, Hooks::Server(_));
+    let commit = if is_server { None } else { Some(try_commit(&work)?) };
+    let push = try_push(&work, is_server)?;
+    let (message, merge) = if is_server {
+        (None, None)
+    } else {
+        (Some(try_message(&work)?), Some(try_merge(&work)?))
     };
     Ok(Trial {
-        commit: committed,
-        push: key.outcome(&pushed),
+        commit,
+        message,
+        merge,
+        push,
     })
+}
+
+/// As a team's rules for messages have them, for it is not those that are tried.
+const COMMIT: [&str; 3] = ["commit", "--quiet", "--message=chore: try a made-up key"];
+
+fn try_commit(work: &Scratch) -> Result<Outcome, Error> {
+    let key = MadeUp::new();
+    work.write("made-up.ini", &key.ini())?;
+    work.git(&["add", "--force", "made-up.ini"])?;
+    let outcome = key.outcome(&work.try_git(&COMMIT)?);
+    work.git(&["reset", "--quiet"])?;
+    Ok(outcome)
+}
+
+fn try_push(work: &Scratch, is_server: bool) -> Result<Outcome, Error> {
+    let key = MadeUp::new();
+    work.write("pushed.ini", &key.ini())?;
+    work.git(&["add", "--force", "pushed.ini"])?;
+    work.git(&[&COMMIT[..], &["--no-verify"]].concat())?;
+    work.git(&["remote", "add", "origin", "../server"])?;
+    let mut push = vec!["push", "--quiet", "origin", "HEAD:refs/heads/made-up"];
+    if is_server {
+        push.push("--no-verify");
+    }
+    Ok(key.outcome(&work.try_git(&push)?))
+}
+
+fn try_message(work: &Scratch) -> Result<Outcome, Error> {
+    let key = MadeUp::new();
+    let message = format!("--message={}", key.access_key_id);
+    let commit = [&COMMIT[..], &["--allow-empty", &message]].concat();
+    Ok(key.outcome(&work.try_git(&commit)?))
+}
+
+/// git merges a file in this trial by a program that puts the key in.
+fn try_merge(work: &Scratch) -> Result<Outcome, Error> {
+    let key = MadeUp::new();
+    work.write("../merged.ini", &key.ini())?;
+    work.write(".git/info/attributes", "both.ini merge=made-up\n")?;
+    work.git(&["config", "merge.made-up.driver", "cat ../merged.ini >%A"])?;
+    let commit = |content: &str| {
+        work.write("both.ini", content)?;
+        work.git(&["add", "--force", "both.ini"])?;
+        work.git(&[&COMMIT[..], &["--no-verify"]].concat()).map(drop)
+    };
+    commit("base\n")?;
+    work.git(&["checkout", "--quiet", "-b", "side"])?;
+    commit("theirs\n")?;
+    work.git(&["checkout", "--quiet", "-"])?;
+    commit("ours\n")?;
+    let merge = ["merge", "--quiet", "--message=chore: try a made-up key", "side"];
+    Ok(key.outcome(&work.try_git(&merge)?))
 }
 
 struct Scratch {
@@ -140,8 +197,22 @@ impl Scratch {
         self.git(&["config", "core.hooksPath", hooks]).map(drop)
     }
 
+    fn write(&self, name: &str, content: &str) -> Result<(), Error> {
+        let file = self.folder.join(name);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
+        }
+        fs::write(&file, content).map_err(Error::io("write", &file))
+    }
+
+    /// What is tried.
     fn try_git(&self, arguments: &[&str]) -> Result<Output, Error> {
+        self.run(&[], arguments)
+    }
+
+    fn run(&self, options: &[&str], arguments: &[&str]) -> Result<Output, Error> {
         let mut command = Command::new("git");
+        command.args(options);
         command.args(["-c", "commit.gpgSign=false", "-c", "push.gpgSign=false"]);
         command.args(arguments).current_dir(&self.folder);
         for name in &self.unset {
@@ -166,8 +237,9 @@ impl Scratch {
         })
     }
 
+    /// What only prepares the trial, and runs no hook.
     fn git(&self, arguments: &[&str]) -> Result<Output, Error> {
-        let output = self.try_git(arguments)?;
+        let output = self.run(&["-c", "core.hooksPath=/dev/null"], arguments)?;
         if output.status.success() {
             return Ok(output);
         }

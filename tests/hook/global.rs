@@ -19,7 +19,7 @@ fn it_serves_every_repository_and_is_taken_away_to_the_byte() {
         repository.hook(&["install", "--global"]).exits(0);
         let installed = fs::read(&path).unwrap();
         let again = repository.hook(&["install", "--global"]).exits(0);
-        assert!(again.stdout.contains("is as it should be"), "{}", again.stdout);
+        assert!(again.stdout.contains("is served already"), "{}", again.stdout);
         assert_eq!(fs::read(&path).unwrap(), installed);
         repository.hook(&["status", "--global"]).exits(0);
 
@@ -44,12 +44,28 @@ fn a_core_hooks_path_of_somebody_else_stays() {
     let repository = Repository::begun();
     repository.git(&["config", "--global", "core.hooksPath", "~/mine"]);
     let before = fs::read(gitconfig(&repository)).unwrap();
+    let key = Key::random();
     repository.hook(&["install", "--global"]).fails_with(
         "cannot install the hooks",
         "core.hooksPath is",
-        "keyagent hook run HOOK",
+        "in a repository that uses it: keyagent hook install",
     );
-    repository.hook(&["uninstall", "--global"]).exits(0);
+    let run = repository.hook(&["uninstall", "--global"]).exits(0);
+    assert_eq!(run.stdout, "nothing is installed for all repositories\n");
+    // What is advised works.
+    let run = repository.hook(&["status", "--global"]).exits(1);
+    assert!(
+        run.stderr
+            .contains("to put it right, in any repository that uses this folder: keyagent hook install\n"),
+        "{}",
+        run.stderr
+    );
+    repository.hook(&["install"]).exits(0);
+    let run = repository.hook(&["status", "--global"]).exits(0);
+    assert_eq!(run.stdout.matches(" installed\n").count(), 6, "{}", run.stdout);
+    assert_eq!(run.stderr, "");
+    repository.stage("a", key.ini());
+    stopped(&repository.try_git(&["commit", "-m", "x"]), &key);
     assert_eq!(fs::read(gitconfig(&repository)).unwrap(), before);
 }
 

@@ -43,7 +43,9 @@ fn installing_twice_changes_nothing_and_uninstalling_restores_to_the_byte() {
 
     let dry = repository.hook(&["install", "--dry-run"]).exits(0);
     assert!(
-        dry.stdout.contains("would be kept") || dry.stdout.contains("be kept as pre-commit.before-keyagent")
+        dry.stdout.contains("would be installed; yours would run too"),
+        "{}",
+        dry.stdout
     );
     assert_eq!(picture(&hooks), before);
 
@@ -150,6 +152,7 @@ fn what_cannot_be_kept_stops_all() {
 #[test]
 fn core_hooks_path_is_where_the_hooks_go() {
     let (repository, key) = (Repository::begun(), Key::random());
+    repository.write(".git/info/exclude", "hooks here\n");
     for folder in ["../my hooks", "hooks here"] {
         repository.git(&["config", "core.hooksPath", folder]);
         repository.hook(&["install"]).exits(0);
@@ -218,12 +221,11 @@ fn the_trial_says_what_would_happen_and_leaves_nothing() {
             .unwrap()
             .ends_with("pre-commit.before-keyagent")
     );
-    assert!(
-        status(&[])
-            .exits(0)
-            .stdout
-            .contains("a commit of a made-up key is blocked")
-    );
+    let text = status(&[]).exits(0).stdout;
+    for what in ["commit", "message", "merge", "push"] {
+        assert_eq!(document["trial"][what]["result"], "blocked");
+        assert!(text.contains(&format!("  {what:<17} blocked\n")), "{text}");
+    }
     assert!(!repository.path.join("ran").exists());
     assert_eq!(repository.git(&["count-objects", "-v"]), objects);
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
@@ -239,6 +241,13 @@ fn the_trial_says_what_would_happen_and_leaves_nothing() {
         run.stdout.contains("is gone") && run.stdout.contains("not because of the key"),
         "{}",
         run.stdout
+    );
+    assert!(
+        run.stderr
+            .contains(&format!("for it is gone:\n  /gone{KEYAGENT}\n"))
+            && run.stderr.contains("to put it right: keyagent hook install\n"),
+        "{}",
+        run.stderr
     );
 }
 
@@ -264,4 +273,10 @@ fn the_hooks_call_the_keyagent_on_path_where_a_new_version_will_be() {
     assert!(calls(&folder.join("keyagent")));
     repository.install_hook();
     assert!(calls(Path::new(KEYAGENT)));
+    // However it was typed.
+    let copy = repository.path.join("ka");
+    fs::copy(KEYAGENT, &copy).unwrap();
+    let install = repository.command("./ka").args(["hook", "install"]).output();
+    assert!(install.unwrap().status.success());
+    assert!(calls(&copy));
 }

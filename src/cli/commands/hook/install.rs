@@ -2,12 +2,14 @@
 
 use super::{global_folder, here, is_served_globally, of_this_repository, program};
 use crate::cli::{exit_code, ui};
-use crate::git::configuration::{self, Setting};
-use crate::hook::install::{self, Done, Planned};
-use crate::hook::manager::{self, Manager};
+use std::path::PathBuf;
+
+use crate::git::configuration::{self, Places, Setting};
+use crate::hook::install::{self, Done, Planned, Present};
+use crate::hook::manager::{self, Addition, Manager, Place};
 use crate::hook::script::{self, Scope};
 use crate::hook::{Error, Hook};
-use crate::problem::Problem;
+use crate::problem::{Problem, word};
 use crate::process::Environment;
 
 const INSTALLING: &str = "cannot install the hooks";
@@ -24,7 +26,7 @@ pub(super) fn install_here(environment: &Environment, is_dry_run: bool) -> Resul
     let (places, all) = of_this_repository().map_err(problem)?;
     if is_served_globally(&places, environment) {
         ui::out(&format!(
-            "{} serves this repository already (core.hooksPath)\n",
+            "this repository is served already, by core.hooksPath:\n  {}\n",
             places.hooks.display()
         ));
         return Ok(exit_code::OK);
@@ -40,7 +42,7 @@ pub(super) fn install_here(environment: &Environment, is_dry_run: bool) -> Resul
         }
     }
     if !own_name.is_empty() {
-        return Ok(tell_what_to_add_to(&own_name));
+        return Ok(tell_what_to_add_to(&own_name, &program));
     }
     // First all that can be known, so that nothing is half done.
     for planned in &plan {
@@ -56,7 +58,7 @@ pub(super) fn install_here(environment: &Environment, is_dry_run: bool) -> Resul
     }
     if let Some(setting) = places.hooks_path.filter(|setting| setting.scope == "global") {
         ui::note(&format!(
-            "{} serves every repository of yours (core.hooksPath)",
+            "this folder serves every repository of yours, by core.hooksPath:\n  {}",
             setting.value.display()
         ));
     }
@@ -87,61 +89,93 @@ pub(super) fn install_global(environment: &Environment, is_dry_run: bool) -> Res
     if before.is_none() && !is_dry_run {
         configuration::set_users_hooks_path(here(), &folder).map_err(|error| problem(error.into()))?;
     }
-    let verb = match (before.is_none(), changed, is_dry_run) {
-        (false, 0, _) => "is as it should be",
-        (_, _, true) => "would serve every repository of yours",
-        (_, _, false) => "serves every repository of yours now",
+    let what = match (before.is_none(), changed, is_dry_run) {
+        (false, 0, _) => "every repository of yours is served already",
+        (_, _, true) => "every repository of yours would be served",
+        (_, _, false) => "every repository of yours is served now",
     };
-    ui::out(&format!("{} {verb} (core.hooksPath)\n", folder.display()));
-    ui::note("a repository with a core.hooksPath of its own, as husky sets it, needs: keyagent hook install");
+    ui::out(&format!("{what}, by core.hooksPath:\n  {}\n", folder.display()));
+    ui::note("a repository with a core.hooksPath of its own, as husky sets it, needs:");
+    ui::note("  keyagent hook install");
     Ok(exit_code::OK)
 }
 
 pub(super) fn uninstall(environment: &Environment, is_global: bool, is_dry_run: bool) -> Result<u8, Problem> {
+    if is_global {
+        return uninstall_global(environment, is_dry_run);
+    }
     let problem = |error: Error| error.while_doing(UNINSTALLING);
-    let (folder, scope, hooks) = if is_global {
-        (
-            global_folder(environment).map_err(problem)?,
-            Scope::Global,
-            Hook::CLIENT,
-        )
+    let (places, hooks) = of_this_repository().map_err(problem)?;
+    let is_served_globally = is_served_globally(&places, environment);
+    let folder = if is_served_globally {
+        own_folder(&places)
     } else {
-        let (places, hooks) = of_this_repository().map_err(problem)?;
-        if is_served_globally(&places, environment) {
-            ui::out("nothing is installed in this repository alone\n");
-            ui::note("to take the hooks away everywhere: keyagent hook uninstall --global");
-            return Ok(exit_code::OK);
-        }
-        (places.hooks, Scope::Repository, hooks)
+        places.hooks
     };
     let program = program(environment).map_err(problem)?;
-    let plan = install::plan(&folder, scope, hooks, &program).map_err(problem)?;
-    if is_global {
-        let before = configuration::users_hooks_path(here()).map_err(|error| problem(error.into()))?;
-        if before.is_some_and(|setting| setting.value == folder) && !is_dry_run {
-            // First: a path to hooks that are gone would switch off each repository's own.
-            configuration::unset_users_hooks_path(here()).map_err(|error| problem(error.into()))?;
-        }
-    }
-    for planned in &plan {
-        let done = if is_dry_run {
-            install::would_uninstall(planned)
-        } else {
-            install::uninstall(planned).map_err(problem)?
-        };
-        if !is_global {
+    let plan = install::plan(&folder, Scope::Repository, hooks, &program).map_err(problem)?;
+    if is_served_globally && !has_ours(&plan) {
+        ui::out("nothing is installed in this repository alone\n");
+    } else {
+        for planned in &plan {
+            let done = if is_dry_run {
+                install::would_uninstall(planned)
+            } else {
+                install::uninstall(planned).map_err(problem)?
+            };
             tell(planned, done, is_dry_run);
         }
     }
-    if is_global {
-        let verb = if is_dry_run { "would serve" } else { "serves" };
-        ui::out(&format!("{} {verb} no repository any more\n", folder.display()));
-        if !is_dry_run {
-            // Left where somebody has put something else into it.
-            let _ = std::fs::remove_dir(&folder);
-        }
+    if is_served_globally {
+        ui::note("this repository is served like all of yours; to end that everywhere:");
+        ui::note("  keyagent hook uninstall --global");
     }
     Ok(exit_code::OK)
+}
+
+fn uninstall_global(environment: &Environment, is_dry_run: bool) -> Result<u8, Problem> {
+    let problem = |error: Error| error.while_doing(UNINSTALLING);
+    let folder = global_folder(environment).map_err(problem)?;
+    let program = program(environment).map_err(problem)?;
+    let plan = install::plan(&folder, Scope::Global, Hook::CLIENT, &program).map_err(problem)?;
+    let before = configuration::users_hooks_path(here()).map_err(|error| problem(error.into()))?;
+    let is_named = before.is_some_and(|setting| setting.value == folder);
+    if is_named && !is_dry_run {
+        // First: a path to hooks that are gone would switch off each repository's own.
+        configuration::unset_users_hooks_path(here()).map_err(|error| problem(error.into()))?;
+    }
+    if !is_dry_run {
+        for planned in &plan {
+            install::uninstall(planned).map_err(problem)?;
+        }
+        // Left where somebody has put something else into it.
+        let _ = std::fs::remove_dir(&folder);
+    }
+    ui::out(match (is_named || has_ours(&plan), is_dry_run) {
+        (false, _) => "nothing is installed for all repositories\n",
+        (true, true) => "the hooks for all repositories would be removed\n",
+        (true, false) => "the hooks for all repositories are removed\n",
+    });
+    if let Ok((places, hooks)) = of_this_repository()
+        && let Ok(plan) = install::plan(&own_folder(&places), Scope::Repository, hooks, &program)
+        && has_ours(&plan)
+    {
+        ui::note("this repository has hooks of its own, which stay; to take them away too:");
+        ui::note("  keyagent hook uninstall");
+    }
+    Ok(exit_code::OK)
+}
+
+/// Where a repository's hooks lie while core.hooksPath names no other folder.
+fn own_folder(places: &Places) -> PathBuf {
+    places.common.join("hooks")
+}
+
+fn has_ours(plan: &[Planned]) -> bool {
+    plan.iter().any(|planned| match planned.present {
+        Present::Ours | Present::OursOutdated => true,
+        Present::Nothing | Present::Others => false,
+    })
 }
 
 fn tell(planned: &Planned, done: Done, is_dry_run: bool) {
@@ -155,8 +189,8 @@ fn tell(planned: &Planned, done: Done, is_dry_run: bool) {
         (Done::Written, true) => "would be installed".to_owned(),
         (Done::Updated, false) => "updated".to_owned(),
         (Done::Updated, true) => "would be updated".to_owned(),
-        (Done::Kept, false) => format!("installed; yours runs too, and is kept as {kept}"),
-        (Done::Kept, true) => format!("would be installed; yours would run too, and be kept as {kept}"),
+        (Done::Kept, false) => format!("installed; yours runs too ({kept})"),
+        (Done::Kept, true) => "would be installed; yours would run too".to_owned(),
         (Done::Removed, false) => "removed".to_owned(),
         (Done::Removed, true) => "would be removed".to_owned(),
         (Done::Restored, false) => "removed; yours is back".to_owned(),
@@ -167,46 +201,62 @@ fn tell(planned: &Planned, done: Done, is_dry_run: bool) {
 }
 
 fn tell_what_to_add(manager: &Manager) -> u8 {
-    let name = match manager.kind {
-        manager::Kind::SharedFolder => "a folder in the repository".to_owned(),
-        manager::Kind::Husky | manager::Kind::Lefthook | manager::Kind::PreCommit => {
-            manager.kind.as_str().to_owned()
-        }
-    };
+    let name = manager.kind.in_words();
     if manager.is_complete() {
         ui::note(&format!("{name} looks after the hooks here, and calls keyagent"));
         return exit_code::OK;
     }
+    let missing: Vec<&Addition> = manager
+        .additions
+        .iter()
+        .filter(|addition| !addition.is_there)
+        .collect();
     ui::note(&format!(
-        "{name} looks after the hooks here; add this to its files:"
+        "{name} looks after the hooks here, and more is to be done"
     ));
-    for addition in manager.additions.iter().filter(|addition| !addition.is_there) {
+    if !missing.is_empty() {
+        ui::note("add to these files:");
+    }
+    for addition in missing {
         // As it is to stand there, under a comment that names the file.
-        let place = if addition.go_first {
-            "as its first command"
-        } else {
-            "at the end"
-        };
+        let file = addition.file.display();
         ui::out(&format!(
-            "# {}, {place}\n{}",
-            addition.file.display(),
+            "# {file}, {}\n{}",
+            in_words(&addition.place),
             addition.lines
         ));
+    }
+    for to_run in &manager.to_run {
+        ui::note(&format!("{}, so run:\n  {}", to_run.why, to_run.command));
     }
     ui::note("then see whether it works: keyagent hook status");
     exit_code::FOUND
 }
 
-fn tell_what_to_add_to(hooks: &[&Planned]) -> u8 {
-    ui::note("these hooks ask for their own name and cannot be renamed, so nothing is installed;");
-    ui::note("add this to each, at the end, but to pre-push as its first command:");
+fn in_words(place: &Place) -> String {
+    match place {
+        Place::NewFile => "a new file".to_owned(),
+        Place::First => "as its first command".to_owned(),
+        Place::End => "at the end".to_owned(),
+        Place::EndOf(list) => format!("at the end of `{list}`"),
+        Place::Translated => "in that file's own language".to_owned(),
+        Place::Beneath(head, None) => format!("beneath `{head}`"),
+        Place::Beneath(head, Some(inner)) => format!("beneath `{head}` `{inner}`"),
+    }
+}
+
+fn tell_what_to_add_to(hooks: &[&Planned], program: &str) -> u8 {
+    ui::note("these hooks ask for their own name and cannot be renamed: nothing is installed");
+    ui::note("add to each, at the end, but to pre-push as its first command:");
     for planned in hooks {
         ui::out(&format!(
-            "# {}\nkeyagent hook run {} \"$@\" || exit\n",
+            "# {}\n{} hook run {} \"$@\" || exit\n",
             planned.path.display(),
+            word(program),
             planned.name
         ));
     }
-    ui::note("or take all repositories at once, which renames nothing: keyagent hook install --global");
+    ui::note("or take all repositories at once, which renames nothing:");
+    ui::note("  keyagent hook install --global");
     exit_code::FOUND
 }

@@ -1,5 +1,6 @@
 //! `keyagent hook status`: which hooks there are, and what came of trying them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -14,6 +15,9 @@ use crate::hook::trial::{self, Outcome, Trial};
 use crate::hook::{Error, Hook};
 use crate::problem::Problem;
 use crate::process::Environment;
+
+/// Where what is said of a hook begins.
+const INDENT: usize = 20;
 
 const LOOKING: &str = "cannot say whether the hooks work";
 
@@ -45,15 +49,20 @@ struct HookState {
 pub(super) fn status(environment: &Environment, is_global: bool, format: Format) -> Result<u8, Problem> {
     let problem = |error: Error| error.while_doing(LOOKING);
     let program = program(environment).map_err(problem)?;
-    let (folder, from, scope, hooks, manager, trial);
+    let (folder, from, scope, whose, hooks, manager, trial);
     if is_global {
         let setting = configuration::users_hooks_path(here()).map_err(|error| problem(error.into()))?;
-        from = setting.as_ref().map_or("default", |_| "global").to_owned();
-        folder = match setting {
-            Some(setting) => setting.value,
-            None => global_folder(environment).map_err(problem)?,
+        let own = global_folder(environment).map_err(problem)?;
+        from = setting
+            .as_ref()
+            .map_or_else(|| "default".to_owned(), |setting| setting.scope.clone());
+        folder = setting.map_or_else(|| own.clone(), |setting| setting.value);
+        (scope, whose) = if folder == own {
+            (Scope::Global, Whose::Global)
+        } else {
+            (Scope::Repository, Whose::GlobalOfOthers)
         };
-        (scope, hooks, manager) = (Scope::Global, Hook::CLIENT, None);
+        (hooks, manager) = (Hook::CLIENT, None);
         trial = trial::run(trial::Hooks::Global);
     } else {
         let (places, own) = of_this_repository().map_err(problem)?;
@@ -65,10 +74,10 @@ pub(super) fn status(environment: &Environment, is_global: bool, format: Format)
             },
             None => trial::Hooks::Server(&places.hooks),
         });
-        scope = if is_served_globally(&places, environment) {
-            Scope::Global
+        (scope, whose) = if is_served_globally(&places, environment) {
+            (Scope::Global, Whose::Global)
         } else {
-            Scope::Repository
+            (Scope::Repository, Whose::Repository)
         };
         from = places
             .hooks_path
@@ -84,33 +93,29 @@ pub(super) fn status(environment: &Environment, is_global: bool, format: Format)
         .collect();
     match format {
         Format::Text => {
-            let mut text = format!("hooks {} ({from})\n", folder.display());
+            let mut text = format!("hooks in {}\n", folder.display());
+            if from != "default" {
+                text.push_str(&format!("named by core.hooksPath ({from})\n"));
+            }
             if let Some(manager) = &manager {
-                text.push_str(&format!("looked after by {}\n", manager.kind.as_str()));
+                text.push_str(&format!("looked after by {}\n", manager.kind.in_words()));
             }
             for state in &states {
                 text.push_str(&line(state));
             }
-            if let Some(commit) = &trial.commit {
-                text.push_str(&tried("a commit", commit));
+            text.push_str("tried with a made-up key:\n");
+            for (what, outcome) in trial.outcomes() {
+                text.push_str(&tried(what, outcome));
             }
-            text.push_str(&tried("a push", &trial.push));
             ui::out(&text);
-            if !trial.is_blocked() {
-                let option = if is_global { " --global" } else { "" };
-                let what = match manager {
-                    Some(_) => "for the lines to add",
-                    None => "to put it right",
-                };
-                ui::note(&format!("{what}: keyagent hook install{option}"));
-            }
+            tell_what_to_do(&states, &trial, whose, manager.is_some());
         }
         Format::Json => {
             let document = Document {
                 schema: "keyagent.hook/1",
-                scope: match scope {
-                    Scope::Repository => "repository",
-                    Scope::Global => "global",
+                scope: match whose {
+                    Whose::Repository => "repository",
+                    Whose::Global | Whose::GlobalOfOthers => "global",
                 },
                 hooks_path: &folder,
                 hooks_path_from: &from,
@@ -152,33 +157,68 @@ fn state(planned: &Planned) -> HookState {
     }
 }
 
-fn line(state: &HookState) -> String {
-    let mut text = format!(
-        "  {:<17} {}",
-        state.name,
-        match state.state {
-            "other" => "not keyagent's",
-            other => other,
-        }
-    );
-    if let Some(program) = &state.keyagent
-        && !state.keyagent_is_there
-    {
-        text.push_str(&format!(", but {program} is gone"));
+/// Whose hooks they are, for the command that mends them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// One repository's.
+    Repository,
+    /// All repositories', put there by keyagent or nobody yet.
+    Global,
+    /// All repositories', in a folder that somebody else has named.
+    GlobalOfOthers,
+}
+
+fn tell_what_to_do(states: &[HookState], trial: &Trial, whose: Whose, is_managed: bool) {
+    let gone: BTreeSet<&str> = states
+        .iter()
+        .filter(|state| !state.keyagent_is_there)
+        .filter_map(|state| state.keyagent.as_deref())
+        .collect();
+    for program in &gone {
+        ui::note(&format!(
+            "the hooks that call it block everything, for it is gone:\n  {program}"
+        ));
     }
-    if let Some(also) = &state.also_runs {
-        text.push_str(&format!("; also runs {}", also.display()));
+    let is_blocked = trial.is_blocked();
+    let what = match (is_blocked && gone.is_empty(), is_managed) {
+        (true, _) if states.iter().all(|state| state.state != "outdated") => return,
+        (true, _) => "to renew the hooks",
+        (false, true) => "to see what there is to do",
+        (false, false) => "to put it right",
+    };
+    ui::note(&match whose {
+        Whose::Repository => format!("{what}: keyagent hook install"),
+        Whose::Global => format!("{what}: keyagent hook install --global"),
+        // With `--global` nothing would be changed there.
+        Whose::GlobalOfOthers => {
+            format!("{what}, in any repository that uses this folder: keyagent hook install")
+        }
+    });
+}
+
+fn line(state: &HookState) -> String {
+    let word = match state.state {
+        "other" => "not keyagent's",
+        "outdated" if state.keyagent_is_there => "installed by another version, or for another keyagent",
+        "outdated" | "installed" if !state.keyagent_is_there => "installed, but its keyagent is gone",
+        other => other,
+    };
+    let mut text = format!("  {:<17} {word}", state.name);
+    if let Some(name) = state.also_runs.as_deref().and_then(Path::file_name) {
+        text.push_str(&format!("; also runs {}", name.display()));
     }
     text.push('\n');
     text
 }
 
 fn tried(what: &str, outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Blocked => format!("tried: {what} of a made-up key is blocked\n"),
-        Outcome::LetThrough => format!("tried: {what} of a made-up key PASSES\n"),
+    let result = match outcome {
+        Outcome::Blocked => "blocked".to_owned(),
+        Outcome::LetThrough => "PASSES".to_owned(),
         Outcome::Unclear(why) => {
-            format!("tried: {what} of a made-up key fails, but not because of the key: {why}\n")
+            let why = format!("stopped, but not because of the key:\n{why}");
+            ui::wrapped_at(&why, 80, INDENT)
         }
-    }
+    };
+    format!("  {what:<17} {result}\n")
 }
