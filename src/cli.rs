@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 mod after_rotate;
 pub mod commands;
 pub mod exit_code;
+mod guess;
 #[cfg(feature = "aws")]
 mod interrupt;
 #[cfg(feature = "aws")]
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
+            let error = guess::with_what_was_meant(error);
             tell(&error);
             return ExitCode::from(if error.use_stderr() {
                 exit_code::FAILED

@@ -480,3 +480,33 @@ fn what_is_no_hook_of_keyagents_is_refused() {
         "git push",
     );
 }
+
+/// As other tools have it.
+#[test]
+fn who_types_another_tools_command_is_told_which_is_meant() {
+    let repository = Repository::begun();
+    for (typed, meant) in [
+        ("install", "keyagent hook install"),
+        ("uninstall", "keyagent hook uninstall"),
+        ("version", "keyagent --version"),
+        ("hook remove", "keyagent hook uninstall"),
+        ("hook check", "keyagent hook status"),
+    ] {
+        let output = repository
+            .command(KEYAGENT)
+            .args(typed.split(' '))
+            .output()
+            .unwrap();
+        let run = Run::of(&output).exits(2);
+        assert!(
+            run.stderr.contains(&format!("  tip: did you mean: {meant}\n")),
+            "{}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains("similar"), "{}", run.stderr);
+        // It is a command.
+        let words = meant.split(' ').skip(1);
+        let help = repository.command(KEYAGENT).args(words).arg("--help").output();
+        assert!(help.unwrap().status.success(), "{meant}");
+    }
+}
