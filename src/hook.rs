@@ -96,7 +96,7 @@ impl Hook {
             Self::PreMergeCommit => "git merge --no-verify",
             Self::ApplypatchMsg | Self::PreApplypatch => "git am --no-verify",
             Self::PrePush => "git push --no-verify",
-            Self::PreReceive => "take this hook away on the server",
+            Self::PreReceive => "take the hook away there",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a push brings: commits, and tags with what they hold that is no commit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -88,6 +88,30 @@ impl Repository {
             }
         }
         Ok(files)
+    }
+
+    /// A file at the top of each of these, where there is one; equal contents once.
+    ///
+    /// # Errors
+    ///
+    /// When git does not answer.
+    pub fn files_at_top_of(&self, tips: &BTreeSet<String>, name: &str) -> Result<Vec<Vec<u8>>, Error> {
+        let names: Vec<String> = tips.iter().map(|tip| format!("{tip}:{name}")).collect();
+        let answer = self.told(
+            "cat-file",
+            &["--batch-check=%(objecttype) %(objectname)"],
+            names.iter().map(String::as_str),
+        )?;
+        // Where there is none: `NAME SP missing`.
+        let blobs: BTreeSet<&[u8]> = answer
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| line.strip_prefix(b"blob "))
+            .collect();
+        let text = |oid| std::str::from_utf8(oid).map_err(|_| Error::Answer("cat-file"));
+        blobs
+            .into_iter()
+            .map(|oid| self.run("cat-file", &["blob", text(oid)?]))
+            .collect()
     }
 
     /// By its standard input, for a push may have more tips than a command line holds. `^` and not `--not`, which git

@@ -23,6 +23,9 @@ pub enum Scope {
     Global,
 }
 
+/// How a hint begins that is not for who pushes.
+pub const ADMINISTRATOR: &str = "the server's administrator has to act:";
+
 /// Lets who commits name another keyagent.
 const OVERRIDE: &str = "[ -z \"$KEYAGENT\" ] || {
   keyagent=$KEYAGENT
@@ -42,15 +45,19 @@ pub fn guard(hook: Hook, scope: Scope, program: &str) -> String {
             " --global",
         ),
     };
-    // A server takes no orders from the environment of who pushes.
-    let override_ = match hook {
-        Hook::PreReceive => "",
+    // A server takes no orders from the environment of who pushes, who can install nothing there.
+    let install = format!("keyagent hook install{option}");
+    let (override_, way_on) = match hook {
+        Hook::PreReceive => (
+            "",
+            format!("{ADMINISTRATOR} install keyagent there, then: {install}"),
+        ),
         Hook::PreCommit
         | Hook::PreMergeCommit
         | Hook::CommitMsg
         | Hook::ApplypatchMsg
         | Hook::PreApplypatch
-        | Hook::PrePush => OVERRIDE,
+        | Hook::PrePush => (OVERRIDE, format!("install keyagent, then: {install}")),
     };
     GUARD
         .replace("@OVERRIDE@\n", override_)
@@ -59,7 +66,7 @@ pub fn guard(hook: Hook, scope: Scope, program: &str) -> String {
         .replace("@ACTION@", hook.action())
         .replace("@UNCHECKED@", hook.unchecked())
         .replace("@UNINSTALL@", &format!("keyagent hook uninstall{option}"))
-        .replace("@INSTALL@", &format!("keyagent hook install{option}"))
+        .replace("@WAY_ON@", &way_on)
         // Last: nothing in a path is taken for a place to fill.
         .replace("@KEYAGENT@", &quoted(program))
 }
@@ -142,7 +149,14 @@ mod tests {
                 let text = guard(hook, scope, "/opt/it's @NAME@/keyagent");
                 let places = text.replace("@NAME@/keyagent'", "");
                 assert!(!places.contains('@') || places.matches('@').all(|_| places.contains("\"$@\"")));
-                for place in ["@EARLIER@", "@ACTION@", "@UNCHECKED@", "@OVERRIDE@", "@KEYAGENT@"] {
+                for place in [
+                    "@EARLIER@",
+                    "@ACTION@",
+                    "@UNCHECKED@",
+                    "@OVERRIDE@",
+                    "@WAY_ON@",
+                    "@KEYAGENT@",
+                ] {
                     assert!(!text.contains(place), "{text}");
                 }
                 assert_eq!(program(&text).as_deref(), Some("/opt/it's @NAME@/keyagent"));

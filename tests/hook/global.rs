@@ -248,3 +248,75 @@ fn a_repository_that_is_served_already_is_left_alone() {
     stopped(&repository.try_git(&["commit", "-m", "x"]), &key);
     assert!(ran.exists());
 }
+
+/// One scan is enough, and none is too few; what was there before both still runs.
+#[test]
+fn hooks_of_a_repository_and_of_all_scan_once() {
+    let (repository, key) = (Repository::begun().with_remote(), Key::random());
+    let log = repository.folder.path().join("log");
+    let script = |name: &str| format!("#!/bin/sh\necho {name} >>'{}'\n", log.display());
+    program(&repository.path.join(".git/hooks/pre-commit"), &script("theirs"));
+    repository.hook(&["install"]).exits(0);
+    repository.hook(&["install", "--global"]).exits(0);
+    let counting = repository.folder.path().join("counting");
+    let real = format!("{}exec '{KEYAGENT}' \"$@\"\n", script("scan"));
+    program(&counting, &real);
+    let git = |arguments: &[&str]| {
+        repository
+            .command("git")
+            .env("KEYAGENT", &counting)
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    repository.stage("a", "clean\n");
+    assert!(git(&["commit", "-m", "x"]).status.success());
+    assert_eq!(
+        fs::read_to_string(&log).unwrap(),
+        "theirs\nscan\nscan\n",
+        "files, message"
+    );
+    assert!(git(&["push"]).status.success());
+    assert_eq!(fs::read_to_string(&log).unwrap().matches("scan").count(), 3);
+    repository.stage("a", key.ini());
+    stopped(&git(&["commit", "-m", "x"]), &key);
+    // The repository's own alone still scans.
+    repository.git(&["config", "--global", "--unset", "core.hooksPath"]);
+    stopped(&git(&["commit", "-m", "x"]), &key);
+}
+
+#[test]
+fn taking_away_the_one_says_that_the_other_is_left() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.hook(&["install"]).exits(0);
+    repository.hook(&["install", "--global"]).exits(0);
+    let run = repository.hook(&["uninstall", "--global", "--dry-run"]).exits(0);
+    assert!(
+        run.stderr.contains("\n  keyagent hook uninstall\n"),
+        "{}",
+        run.stderr
+    );
+    let run = repository.hook(&["uninstall"]).exits(0);
+    assert_eq!(run.stdout.matches(" removed\n").count(), 6, "{}", run.stdout);
+    assert!(
+        run.stderr.contains("\n  keyagent hook uninstall --global\n"),
+        "{}",
+        run.stderr
+    );
+    let run = repository.hook(&["uninstall"]).exits(0);
+    assert_eq!(run.stdout, "nothing is installed in this repository alone\n");
+    repository.stage("a", key.ini());
+    stopped(&repository.try_git(&["commit", "-m", "x"]), &key);
+
+    repository.hook(&["uninstall", "--global"]).exits(0);
+    repository.hook(&["install"]).exits(0);
+    repository.hook(&["install", "--global"]).exits(0);
+    let run = repository.hook(&["uninstall", "--global"]).exits(0);
+    assert!(
+        run.stderr
+            .contains("this repository has hooks of its own, which stay"),
+        "{}",
+        run.stderr
+    );
+    stopped(&repository.try_git(&["commit", "-m", "x"]), &key);
+}

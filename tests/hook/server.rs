@@ -104,3 +104,78 @@ fn a_bare_repository_gets_it_with_install_too() {
             .contains("cat >")
     );
 }
+
+/// As where the exception is made for the very key that is pushed with it.
+#[test]
+fn what_is_pushed_brings_its_own_exceptions() {
+    for hook in ["pre-receive", "pre-push"] {
+        let (repository, key) = (Repository::begun().with_remote(), Key::random());
+        if hook == "pre-receive" {
+            let script = repository.hook(&["install", "--server"]).exits(0).stdout;
+            program(&repository.remote().join("hooks/pre-receive"), &script);
+        } else {
+            repository.install_hook();
+        }
+        repository.git(&["checkout", "--quiet", "-b", "side"]);
+        repository.commit_unchecked("a", key.ini());
+        let push = || {
+            // Not the branch that is checked out: what is pushed counts.
+            repository.git(&["checkout", "--quiet", "main"]);
+            let output = repository.try_git(&["push", "origin", "side"]);
+            repository.git(&["checkout", "--quiet", "side"]);
+            output
+        };
+        stopped(&push(), &key);
+        // What the person is told to do.
+        let allow = ["scan", "--history", "--allow", "a made-up key"];
+        let output = repository.command(KEYAGENT).args(allow).output().unwrap();
+        assert!(output.status.success(), "{:?}", texts(&output));
+        repository.commit_all();
+        let output = push();
+        assert!(output.status.success(), "{hook}: {:?}", texts(&output));
+        // Another key has no excuse.
+        let other = Key::random();
+        repository.commit_unchecked("b", other.ini());
+        stopped(&push(), &other);
+        // A line that is no entry allows nothing.
+        repository.commit_unchecked(".keyagentallow", "path b\n");
+        let output = push();
+        assert!(!output.status.success());
+        let stderr = texts(&output).1;
+        assert!(
+            stderr.contains("cannot tell what .keyagentallow allows"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn who_pushes_is_told_that_the_administrator_has_to_act() {
+    let repository = server();
+    let hook = repository.remote().join("hooks/pre-receive");
+    let script = fs::read_to_string(&hook).unwrap();
+    repository.commit_unchecked("a", "clean\n");
+    let refused = |cause: &str, hint: &str| {
+        let output = repository
+            .command("git")
+            .env(
+                "AWS_SHARED_CREDENTIALS_FILE",
+                repository.folder.path().join("credentials"),
+            )
+            .args(["push", "origin", "main"])
+            .output()
+            .unwrap();
+        let stderr = texts(&output).1.replace("remote: ", "");
+        assert!(!output.status.success(), "{stderr}");
+        assert!(stderr.contains(&format!("cause: {cause}")), "{stderr}");
+        let hint = format!("hint:  the server's administrator has to act: {hint}");
+        assert!(stderr.contains(&hint), "{stderr}");
+    };
+    fs::write(&hook, script.replace("keyagent='", "keyagent='/gone")).unwrap();
+    refused("/gone", "install keyagent there");
+    // A file of keys that nobody can read.
+    fs::write(&hook, script).unwrap();
+    let file = repository.folder.path().join("credentials");
+    symlink(&file, &file).unwrap();
+    refused("", "");
+}

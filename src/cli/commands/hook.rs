@@ -177,5 +177,5 @@ fn run_hook(args: &Run, environment: &Environment) -> Result<u8, Problem> {
         })?;
     }
     let work = hook::run::work(args.hook, &args.arguments, &input, environment)?;
-    super::scan::run_for_hook(&work, environment)
+    super::scan::run_for_hook(&work, args.hook, environment)
 }

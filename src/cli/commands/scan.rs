@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::ui;
 use crate::clock;
 use crate::git::Repository;
+use crate::hook::Hook;
 use crate::hook::run::Work;
+use crate::hook::script::ADMINISTRATOR;
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::scan::Scanner;
@@ -114,9 +116,22 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
 /// # Errors
 ///
 /// As for [`run`].
-pub(super) fn run_for_hook(work: &Work, environment: &Environment) -> Result<u8, Problem> {
+pub(super) fn run_for_hook(work: &Work, hook: Hook, environment: &Environment) -> Result<u8, Problem> {
     let here = Path::new(".");
-    let scanner = &scanner(environment)?;
+    let for_whom = |problem: Problem| match hook {
+        // What keeps the server from scanning, who pushes cannot mend.
+        Hook::PreReceive => Problem {
+            hint: format!("{ADMINISTRATOR} {}", problem.hint),
+            ..problem
+        },
+        Hook::PreCommit
+        | Hook::PreMergeCommit
+        | Hook::CommitMsg
+        | Hook::ApplypatchMsg
+        | Hook::PreApplypatch
+        | Hook::PrePush => problem,
+    };
+    let scanner = &scanner(environment).map_err(for_whom)?;
     let args = tell::Telling::default();
     match work {
         Work::Staged => tell_staged(scanner, &args, here, environment),
@@ -125,8 +140,10 @@ pub(super) fn run_for_hook(work: &Work, environment: &Environment) -> Result<u8,
             tell::tell(&args, scan, Source::Stream, here, environment)
         }
         Work::Pushed(pushed) => {
-            let scan = pushed.scan(scanner, here, environment)?;
-            tell::tell(&args, scan, Source::Pushed, here, environment)
+            let scan = pushed
+                .scan(scanner, here, environment)
+                .map_err(|error| for_whom(error.into()))?;
+            tell::tell_pushed(&args, scan, Source::Pushed, &pushed.tips, here, environment)
         }
     }
 }

@@ -201,6 +201,13 @@ impl AllowFile {
         self.invalid.as_ref()
     }
 
+    /// The entries of both.
+    pub fn and(mut self, other: Self) -> Self {
+        self.entries.extend(other.entries);
+        self.invalid = self.invalid.or(other.invalid);
+        self
+    }
+
     /// Whether an entry allows the value or content with this fingerprint today.
     pub fn allows_value(&self, fingerprint: &str, today: Date) -> bool {
         self.entries.iter().any(|entry| {

@@ -1,6 +1,6 @@
 //! What follows a scan: takes out what is allowed, tells the rest, says how to go on; or writes down what shall be allowed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::{exit_code, ui};
@@ -40,12 +40,28 @@ pub(super) fn tell(
     here: &Path,
     environment: &Environment,
 ) -> Result<u8, Problem> {
+    tell_pushed(args, scan, source, &BTreeSet::new(), here, environment)
+}
+
+/// The same where a push brings `tips`: what they allow counts too.
+///
+/// # Errors
+///
+/// As for [`tell`].
+pub(super) fn tell_pushed(
+    args: &Telling,
+    scan: Scan,
+    source: Source<'_>,
+    tips: &BTreeSet<String>,
+    here: &Path,
+    environment: &Environment,
+) -> Result<u8, Problem> {
     let today = clock::today();
     let rules = if scan.findings.is_empty() && scan.unread.is_empty() && !stages_rules(source) {
         // Most runs find nothing, and are not to wait for git once more.
         Rules::default()
     } else {
-        Rules::of(&scan, source, here, environment)?
+        Rules::of(&scan, source, tips, here, environment)?
     };
     let own = if args.allow_own {
         OwnKeys::Pass
@@ -123,13 +139,23 @@ struct Rules {
 }
 
 impl Rules {
-    fn of(scan: &Scan, source: Source<'_>, here: &Path, environment: &Environment) -> Result<Self, Problem> {
+    fn of(
+        scan: &Scan,
+        source: Source<'_>,
+        tips: &BTreeSet<String>,
+        here: &Path,
+        environment: &Environment,
+    ) -> Result<Self, Problem> {
         let mut rules = Self::default();
         match source {
             Source::Staged { .. } | Source::Commits | Source::Pushed | Source::Stream => {
                 // The index is what is about to be committed; the work tree may say something that nobody will see.
+                let mut pushed = Vec::new();
                 let content = match Repository::open(here, environment) {
                     Ok(repository) => {
+                        if !tips.is_empty() {
+                            pushed = repository.files_at_top_of(tips, FILE_NAME)?;
+                        }
                         let content = repository.file_at_top(FILE_NAME)?.unwrap_or_default();
                         if matches!(source, Source::Staged { .. })
                             && let Ok(top) = repository.top_level()
@@ -142,7 +168,10 @@ impl Rules {
                     Err(git::Error::NotARepository) => Vec::new(),
                     Err(error) => return Err(error.into()),
                 };
-                rules.files.insert(PathBuf::new(), AllowFile::parse(&content));
+                let file = pushed.iter().fold(AllowFile::parse(&content), |file, content| {
+                    file.and(AllowFile::parse(content))
+                });
+                rules.files.insert(PathBuf::new(), file);
             }
             Source::Files => {
                 let paths = scan.findings.iter().map(|finding| &finding.path);
