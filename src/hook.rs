@@ -179,11 +179,11 @@ impl Error {
                 word(&path.display().to_string())
             ),
             Self::KeptAlready { kept, .. } => format!(
-                "look at both, and move one away: mv {0} {0}.old",
+                "look at both, and move one away:\nmv {0} {0}.old",
                 word(&kept.display().to_string())
             ),
             Self::HooksPathTaken { .. } => {
-                "put the hooks into that folder, in a repository that uses it: keyagent hook install".to_owned()
+                "put the hooks into that folder, in a repository that uses it:\nkeyagent hook install".to_owned()
             }
             Self::NoHome => "export HOME=/path/to/your/home".to_owned(),
             Self::NoText(_) => "move keyagent to a folder with a plain name, and install again".to_owned(),

@@ -48,7 +48,7 @@ fn a_core_hooks_path_of_somebody_else_stays() {
     repository.hook(&["install", "--global"]).fails_with(
         "cannot install the hooks",
         "core.hooksPath is",
-        "in a repository that uses it: keyagent hook install",
+        "in a repository that uses it:\n       keyagent hook install",
     );
     let run = repository.hook(&["uninstall", "--global"]).exits(0);
     assert_eq!(run.stdout, "nothing is installed for all repositories\n");

@@ -243,9 +243,9 @@ fn the_trial_says_what_would_happen_and_leaves_nothing() {
         run.stdout
     );
     assert!(
-        run.stderr
-            .contains(&format!("for it is gone:\n  /gone{KEYAGENT}\n"))
-            && run.stderr.contains("to put it right: keyagent hook install\n"),
+        run.stderr.contains(&format!(
+            "so the hooks that call it block everything:\n  /gone{KEYAGENT}\n"
+        )) && run.stderr.contains("to put it right: keyagent hook install\n"),
         "{}",
         run.stderr
     );

@@ -31,8 +31,9 @@ enum Command {
 
 /// Put the hooks into this repository
 ///
-/// A hook that is there already is kept beside keyagent's, and runs too. Where husky, lefthook or pre-commit looks after
-/// the hooks, the lines to add there are printed instead, and the exit code is 1 until they are there.
+/// A hook that is there already is kept beside keyagent's, and runs too. Where husky, lefthook, pre-commit or a folder of
+/// the repository looks after the hooks, the lines to add and the command to run are printed instead, and the exit code is
+/// 1 until that is done.
 #[derive(Debug, clap::Args)]
 struct Install {
     /// For all repositories of this user, through core.hooksPath; each repository's own hooks still run
@@ -59,8 +60,8 @@ struct Uninstall {
 
 /// Show which hooks are installed, and try whether they block a made-up key
 ///
-/// Commits and pushes a made-up key in scratch repositories with the same hooks, and removes them. Exits 1 when it is
-/// not blocked.
+/// Puts a made-up key into a commit, a message, a merge and a push of scratch repositories with the same hooks, and removes
+/// them. Exits 1 where it is not blocked.
 #[derive(Debug, clap::Args)]
 struct Status {
     /// Those of `keyagent hook install --global`

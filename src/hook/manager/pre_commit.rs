@@ -162,7 +162,7 @@ fn place(file: &Path, content: &str) -> Place {
         return Place::NewFile;
     }
     let is_name = |line: &&str| line.starts_with(|c: char| c.is_ascii_alphabetic());
-    match content.lines().filter(is_name).next_back() {
+    match content.lines().rfind(is_name) {
         Some(last) if !last.starts_with("repos:") => Place::EndOf("repos:"),
         Some(_) | None => Place::End,
     }

@@ -104,8 +104,10 @@ pub(super) fn status(environment: &Environment, is_global: bool, format: Format)
                 text.push_str(&line(state));
             }
             text.push_str("tried with a made-up key:\n");
+            let mut before = None;
             for (what, outcome) in trial.outcomes() {
-                text.push_str(&tried(what, outcome));
+                text.push_str(&tried(what, outcome, before));
+                before = Some(outcome);
             }
             ui::out(&text);
             tell_what_to_do(&states, &trial, whose, manager.is_some());
@@ -176,7 +178,7 @@ fn tell_what_to_do(states: &[HookState], trial: &Trial, whose: Whose, is_managed
         .collect();
     for program in &gone {
         ui::note(&format!(
-            "the hooks that call it block everything, for it is gone:\n  {program}"
+            "this keyagent is gone, so the hooks that call it block everything:\n  {program}"
         ));
     }
     let is_blocked = trial.is_blocked();
@@ -211,10 +213,11 @@ fn line(state: &HookState) -> String {
     text
 }
 
-fn tried(what: &str, outcome: &Outcome) -> String {
+fn tried(what: &str, outcome: &Outcome, before: Option<&Outcome>) -> String {
     let result = match outcome {
         Outcome::Blocked => "blocked".to_owned(),
         Outcome::LetThrough => "PASSES".to_owned(),
+        Outcome::Unclear(_) if before == Some(outcome) => "the same".to_owned(),
         Outcome::Unclear(why) => {
             let why = format!("stopped, but not because of the key:\n{why}");
             ui::wrapped_at(&why, 80, INDENT)
