@@ -252,7 +252,7 @@ fn a_patch_is_stopped() {
 #[test]
 fn what_git_does_without_a_hook_is_stopped_at_the_push() {
     type Way = fn(&Repository, &Key);
-    let ways: [(&str, Way); 5] = [
+    let ways: [(&str, Way); 8] = [
         ("--no-verify", |repository, key| {
             repository.stage("a", key.ini());
             repository.git(&["commit", "--quiet", "--no-verify", "-m", "x"]);
@@ -282,6 +282,24 @@ fn what_git_does_without_a_hook_is_stopped_at_the_push() {
             repository.commit_unchecked("a", key.ini());
             repository.git(&["checkout", "--quiet", "main"]);
             repository.git(&["cherry-pick", "--allow-empty", "side"]);
+        }),
+        ("revert", |repository, key| {
+            repository.commit_unchecked("a", key.ini());
+            repository.git(&["rm", "--quiet", "a"]);
+            repository.git(&["commit", "--quiet", "-m", "x"]);
+            repository.git(&["revert", "--no-edit", "HEAD"]);
+        }),
+        ("a merge that moves the branch forward", |repository, key| {
+            repository.git(&["checkout", "--quiet", "-b", "side"]);
+            repository.commit_unchecked("a", key.ini());
+            repository.git(&["checkout", "--quiet", "main"]);
+            repository.git(&["merge", "--quiet", "--ff-only", "side"]);
+        }),
+        ("a merge of a branch that holds it", |repository, key| {
+            repository.git(&["checkout", "--quiet", "-b", "side"]);
+            repository.commit_unchecked("a", key.ini());
+            repository.git(&["checkout", "--quiet", "main"]);
+            repository.git(&["merge", "--quiet", "--no-ff", "-m", "x", "side"]);
         }),
         ("commit-tree", |repository, key| {
             repository.stage("a", key.ini());
