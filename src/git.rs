@@ -29,6 +29,7 @@ mod objects;
 mod pack;
 mod pushed;
 mod staged;
+mod standing;
 
 pub use commits::{Commit, NewBlob};
 pub use config::MessageRules;
@@ -39,6 +40,7 @@ pub use lfs::may_be_pointer;
 pub use objects::{Kind, Missing};
 pub use pushed::Reached;
 pub use staged::{Staged, StagedBlob};
+pub use standing::{Depth, Operation, Standing};
 
 /// The name of an object, as long as the repository's hash is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

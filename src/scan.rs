@@ -86,6 +86,8 @@ pub struct Scan {
     pub unread: Vec<Unread>,
     /// How many objects hold a key that no reference reaches, and none was asked for: counted, and not told.
     pub unreached: usize,
+    /// Whether it is a commit's message that was looked through.
+    pub is_message: bool,
     /// How many files and folders were passed over because `.gitignore` or its kind names them.
     pub ignored: u64,
     /// The files and folders that could not be read at all.
@@ -116,7 +118,9 @@ impl From<Error> for Problem {
             Error::Read { path, source } => Self::new(
                 format!("cannot scan {}", report::shown(&path.to_string_lossy())),
                 source.to_string(),
-                if source.kind() == io::ErrorKind::NotFound {
+                if path.as_os_str() == "-" {
+                    "to read standard input: keyagent scan --stdin"
+                } else if source.kind() == io::ErrorKind::NotFound {
                     "name a file or folder that is there: keyagent scan PATH"
                 } else {
                     "make it readable, or scan other paths: keyagent scan PATH"

@@ -339,7 +339,7 @@ fn a_key_that_is_only_staged_is_spoken_of_and_found_among_all_objects() {
     assert_eq!(stdout, "");
     let command = "keyagent scan --history --all-objects";
     assert!(
-        stderr.contains("one object in no commit") && stderr.contains(command),
+        stderr.contains("one object that no commit has") && stderr.contains(command),
         "{stderr}"
     );
     let mut words = command.split(' ');

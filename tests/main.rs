@@ -48,6 +48,7 @@ mod status;
     expect(dead_code, reason = "the tests of AWS use what the others do not")
 )]
 mod support;
+mod way_on;
 
 /// A file that is not named above would never run.
 #[test]

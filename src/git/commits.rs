@@ -170,6 +170,10 @@ impl Repository {
         {
             return Error::NotFetched(name.clone());
         }
+        if let Error::NoSuchRevision { name, .. } = error {
+            let is_shallow = self.shallow.exists();
+            return Error::NoSuchRevision { name, is_shallow };
+        }
         error
     }
 }

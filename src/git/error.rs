@@ -41,8 +41,13 @@ pub enum Error {
     #[error("the history was cut off when it was cloned, before {0}: this is a shallow clone")]
     Shallow(String),
     /// No such commit.
-    #[error("git knows no commit {}", .0.escape_debug())]
-    NoSuchRevision(String),
+    #[error("git knows no commit {}", .name.escape_debug())]
+    NoSuchRevision {
+        /// As it was typed.
+        name: String,
+        /// Whether it may lie where the history was cut off.
+        is_shallow: bool,
+    },
     /// A word that is neither a revision nor an option that chooses commits.
     #[error("{} chooses no commits", .0.escape_debug())]
     NotARevision(String),
@@ -94,7 +99,10 @@ impl Error {
             .iter()
             .any(|words| message.contains(words))
         {
-            Self::NoSuchRevision(quoted())
+            Self::NoSuchRevision {
+                name: quoted(),
+                is_shallow: false,
+            }
         } else if [
             "unable to read",
             "bad object",
@@ -140,9 +148,11 @@ impl From<Error> for Problem {
             }
             Error::NotFetched(_) => "fetch what was left out: git fetch --refetch --no-filter".to_owned(),
             Error::Shallow(_) => "fetch the rest of the history: git fetch --unshallow".to_owned(),
-            Error::NoSuchRevision(_) => {
-                "see which there are: git log --all --oneline; in a clone of CI fetch them first: git fetch --unshallow"
-                    .to_owned()
+            Error::NoSuchRevision { is_shallow: true, .. } => {
+                "fetch the rest of the history: git fetch --unshallow".to_owned()
+            }
+            Error::NoSuchRevision { is_shallow: false, .. } => {
+                "see which there are: git log --all --oneline".to_owned()
             }
             Error::NotARevision(_) => {
                 "name commits as git log does: keyagent scan --commits origin/main..HEAD".to_owned()

@@ -51,7 +51,7 @@ impl Repository {
         let mut has_head = true;
         let first = match changes(against_head) {
             // Before the first commit everything is new.
-            Err(Error::NoSuchRevision(_)) => {
+            Err(Error::NoSuchRevision { .. }) => {
                 has_head = false;
                 repository.changes_since(repository.format.empty_tree())?
             }

@@ -70,6 +70,27 @@ impl Pushed {
         };
         source::pushed(scanner, &repository, reached)
     }
+
+    /// What is pushed, as git log takes it and a person types it, where `head` is checked out.
+    pub fn range(&self, head: Option<&str>) -> String {
+        const TYPED: usize = 12;
+        let typed = |name: &str| {
+            if Some(name) == head {
+                "HEAD".to_owned()
+            } else {
+                name.get(..TYPED).unwrap_or(name).to_owned()
+            }
+        };
+        let tips = self.tips.iter().map(|tip| typed(tip));
+        let theirs = self.theirs.iter().map(|their| format!("^{}", typed(their)));
+        let mut words: Vec<String> = match self.known.word_of_pusher() {
+            // What was last seen of the remote says it in one word.
+            Some(known) => tips.chain(["--not".to_owned(), known]).collect(),
+            None => tips.chain(theirs).collect(),
+        };
+        words.dedup();
+        words.join(" ")
+    }
 }
 
 impl Known {
@@ -79,6 +100,14 @@ impl Known {
             Self::Nothing => None,
             Self::Remote(name) => Some(format!("--remotes={name}")),
             Self::AllReferences => Some("--all".to_owned()),
+        }
+    }
+
+    /// The same for who has pushed it, and may call the remote anything.
+    fn word_of_pusher(&self) -> Option<String> {
+        match self {
+            Self::AllReferences => Some("--remotes".to_owned()),
+            Self::Nothing | Self::Remote(_) => self.word(),
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct Settled {
     /// As in [`Scan`].
     pub unreached: usize,
     /// As in [`Scan`].
+    pub is_message: bool,
+    /// As in [`Scan`].
     pub ignored: u64,
     /// As in [`Scan`].
     pub failures: Vec<Problem>,
@@ -116,6 +118,7 @@ pub fn settle<'a>(
         findings,
         unread,
         unreached: scan.unreached,
+        is_message: scan.is_message,
         ignored: scan.ignored,
         failures: scan.failures,
     }

@@ -17,7 +17,7 @@ mod way_on;
 pub use github::github;
 pub use sarif::sarif;
 pub use text::text;
-pub use way_on::{Source, failure, unread, way_on};
+pub use way_on::{Facts, Source, failure, unread, way_on};
 
 /// How the result of a scan is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -80,10 +80,12 @@ pub fn json(settled: &Settled) -> Result<String, serde_json::Error> {
 pub fn summary(settled: &Settled) -> String {
     let Scanned { blobs, bytes } = settled.scanned;
     let found = match settled.findings.len() {
+        0 if settled.unreached > 0 => "no keys in any commit".to_owned(),
         0 => "no keys".to_owned(),
         found => counted(found, "finding"),
     };
-    let mut text = format!("scanned {}, {}: {found}", counted(blobs, "blob"), size(bytes));
+    let what = if settled.is_message { "message" } else { "blob" };
+    let mut text = format!("scanned {}, {}: {found}", counted(blobs, what), size(bytes));
     if settled.allowed > 0 {
         text.push_str(&format!(", {} allowed", settled.allowed));
     }
@@ -104,13 +106,11 @@ pub fn summary(settled: &Settled) -> String {
         ));
     }
     if settled.unreached > 0 {
-        let (objects, hold) = match settled.unreached {
-            1 => ("one object", "holds"),
-            _ => ("some objects", "hold"),
+        let what = match settled.unreached {
+            1 => "one object that no commit has (staged once, or left by an amend) holds a key".to_owned(),
+            many => format!("{many} objects that no commit has (staged once, or left behind) hold keys"),
         };
-        text.push_str(&format!(
-            "\n{objects} in no commit, as what is only staged, {hold} a key too; to see it:\n  keyagent scan --history --all-objects"
-        ));
+        text.push_str(&format!("\n{what}:\n  keyagent scan --history --all-objects"));
     }
     text
 }
@@ -203,6 +203,9 @@ fn counted(count: impl TryInto<u64>, what: &str) -> String {
 }
 
 fn size(bytes: u64) -> String {
+    if bytes < 1000 {
+        return counted(bytes, "byte");
+    }
     let kilobytes = bytes as f64 / 1e3;
     match kilobytes {
         ..1e3 => format!("{kilobytes:.1} kB"),
@@ -227,7 +230,7 @@ mod tests {
         assert_eq!(summary(&settled), "scanned 1 blob, 12.3 MB: no keys");
         settled.allowed = 2;
         settled.scanned = Scanned { blobs: 2, bytes: 90 };
-        assert_eq!(summary(&settled), "scanned 2 blobs, 0.1 kB: no keys, 2 allowed");
+        assert_eq!(summary(&settled), "scanned 2 blobs, 90 bytes: no keys, 2 allowed");
     }
 
     #[test]

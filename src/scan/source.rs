@@ -23,7 +23,7 @@ use super::{Change, Content, Scan, Scanned, Scanner};
 use crate::git::{self, Body, Kind, Missing, ObjectId, Repository};
 
 /// The path under which a commit's message is told.
-const MESSAGE: &str = "<commit message>";
+pub(super) const MESSAGE: &str = "<commit message>";
 
 /// What blobs and messages hold, each read once: of a commit or a tag its message, of an LFS pointer its file.
 fn contents(

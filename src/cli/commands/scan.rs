@@ -137,13 +137,13 @@ pub(super) fn run_for_hook(work: &Work, hook: Hook, environment: &Environment) -
         Work::Staged => tell_staged(scanner, &args, here, environment),
         Work::Message(file) => {
             let scan = source::message(scanner, file, here, environment)?;
-            tell::tell(&args, scan, Source::Stream, here, environment)
+            tell::tell(&args, scan, Source::Message(file), here, environment)
         }
         Work::Pushed(pushed) => {
             let scan = pushed
                 .scan(scanner, here, environment)
                 .map_err(|error| for_whom(error.into()))?;
-            tell::tell_pushed(&args, scan, Source::Pushed, &pushed.tips, here, environment)
+            tell::tell_pushed(&args, scan, pushed, here, environment)
         }
     }
 }
@@ -169,7 +169,8 @@ fn tell_staged(
         unstage: if staged.has_head {
             "git restore --staged"
         } else {
-            "git rm --cached"
+            // The file may have changed since it was staged, and stays as it is.
+            "git rm --cached -f"
         },
         // git runs hooks at the top, and says in GIT_PREFIX where the person was.
         is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),

@@ -82,9 +82,15 @@ fn rule(rule: Rule) -> Value {
             "A part of an AWS key that a profile of the scanning machine holds or held.",
         ),
     };
-    let help = "Take the value out of the file and keep it in a profile (aws configure --profile NAME). If it was ever \
-                pushed, replace the key: keyagent rotate -p PROFILE. If it is no live key, write beside it why it may \
-                stay: keyagent:allow REASON.";
+    let replace = if cfg!(feature = "aws") {
+        "keyagent rotate -p PROFILE"
+    } else {
+        "aws iam create-access-key"
+    };
+    let help = format!(
+        "Take the value out of the file and keep it in a profile (aws configure --profile NAME). If it was ever pushed, \
+         replace the key: {replace}. If it is no live key, write beside it why it may stay: keyagent:allow REASON."
+    );
     json!({
         "id": rule.as_str(),
         "name": pascal,

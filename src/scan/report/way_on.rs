@@ -1,8 +1,12 @@
 //! What to do about what was found, as commands to paste. Knows the source, for each has its own way out.
 
+use std::path::Path;
+
 use super::{shell_word, shown, why_unread};
+use crate::git::{Operation, Standing};
 use crate::problem::Problem;
 use crate::scan::allow::{Settled, is_own_and_live};
+use crate::scan::source::MESSAGE;
 
 /// How many paths or profiles are named one by one.
 const NAMED: usize = 3;
@@ -27,91 +31,39 @@ pub enum Source<'a> {
     Pushed,
     /// Files and folders.
     Files,
-    /// A stream, or a message.
+    /// A stream.
     Stream,
+    /// The message of a commit that is being made, in this file.
+    Message(&'a Path),
 }
 
-/// How to go on, in at most ten lines of 80 columns, as long as the paths are short.
-pub fn way_on(settled: &Settled, source: Source<'_>) -> String {
+/// What the repository says about the findings, where it was asked.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What git is in the middle of.
+    pub operation: Option<Operation>,
+    /// The commit or tag that holds the findings, or the oldest of those that are on their way.
+    pub place: Option<(String, Standing)>,
+    /// What is on its way to a remote, as git log takes it.
+    pub range: Option<String>,
+}
+
+/// How to go on, in at most twelve lines of 80 columns, as long as the paths are short.
+pub fn way_on(settled: &Settled, source: Source<'_>, facts: &Facts) -> String {
     let mut lines = vec![String::new()];
     match source {
-        Source::Staged {
-            unstage,
-            is_at_top,
-            is_staged,
-            is_for_this_commit,
-        } => {
-            lines.push(if is_for_this_commit {
-                "to go on, take the key out of the file, or leave the file out of the commit:".to_owned()
-            } else {
-                "to go on, take the key out of the commit:".to_owned()
-            });
-            let from_top = if is_at_top { "" } else { ":/" };
-            let paths = each(
-                settled
-                    .findings
-                    .iter()
-                    .map(|finding| outer(&finding.path, is_staged)),
-            );
-            for path in paths.iter().take(NAMED) {
-                // A colon at its start would be read as pathspec magic.
-                let from_top = if path.starts_with(':') { ":/" } else { from_top };
-                let word = shell_word(&format!("{from_top}{path}"));
-                lines.push(if is_for_this_commit {
-                    format!("  {}", shell_word(path))
-                } else {
-                    format!("  {unstage} -- {word}")
-                });
-            }
-            if paths.len() > NAMED {
-                lines.push(format!("  and so for {} more files", paths.len() - NAMED));
-            }
-        }
-        Source::Commits | Source::Pushed => {
-            let commits = each(
-                settled
-                    .findings
-                    .iter()
-                    .filter_map(|finding| finding.commit.as_deref()),
-            );
-            match commits[..] {
-                [commit] => {
-                    let commit = commit.get(..12).unwrap_or(commit);
-                    lines.push("to go on, take the key out of the commit, if it is yours alone:".to_owned());
-                    lines.push(format!("  git rebase -i {commit}^"));
-                    lines.push("or, if it is the first one: git rebase -i --root".to_owned());
-                }
-                _ => {
-                    lines.push("what a commit holds stays in its history: replace the keys first".to_owned())
-                }
-            }
-        }
+        Source::Staged { .. } => staged(settled, source, facts, &mut lines),
+        Source::Commits | Source::Pushed => committed(settled, source, facts, &mut lines),
+        Source::Message(file) => message(file, facts, &mut lines),
         Source::Files | Source::Stream => {
             lines.push("take the key out, and name a profile in its place".to_owned());
         }
     }
     lines.push("keep it in a profile instead: aws configure --profile NAME".to_owned());
-    let profiles = each(
-        settled
-            .findings
-            .iter()
-            .filter(|finding| is_own_and_live(finding))
-            .filter_map(|finding| finding.profile.as_deref()),
-    );
-    if profiles.is_empty() {
-        lines.push("if it was ever pushed, replace it: keyagent rotate -p PROFILE".to_owned());
-    } else {
-        let named: Vec<String> = profiles
-            .iter()
-            .take(NAMED)
-            .map(|profile| format!(" -p {}", shell_word(profile)))
-            .collect();
-        lines.push("your own key is in use; if others may have seen it, replace it:".to_owned());
-        lines.push(format!("  keyagent rotate{}", named.concat()));
-    }
+    replaced(settled, &mut lines);
     if settled.findings.iter().all(is_own_and_live) {
         lines.push(match source {
-            Source::Staged { .. } | Source::Pushed => {
+            Source::Staged { .. } | Source::Pushed | Source::Message(_) => {
                 "a key in use passes no hook, whatever is allowed".to_owned()
             }
             Source::Commits | Source::Files | Source::Stream => {
@@ -119,22 +71,259 @@ pub fn way_on(settled: &Settled, source: Source<'_>) -> String {
             }
         });
     } else {
-        let command = match source {
-            Source::Staged {
-                is_for_this_commit: true,
-                ..
-            } => "git add it, then\n  keyagent scan --staged --allow \"REASON\"",
-            Source::Staged { .. } => "keyagent scan --staged --allow \"REASON\"",
-            Source::Pushed => "commit .keyagentallow after\n  keyagent scan --history --allow \"REASON\"",
-            Source::Commits | Source::Files => "add --allow \"REASON\" to this command",
-            Source::Stream => "",
-        };
-        if !command.is_empty() {
-            lines.push(format!("if it is no live key, let it pass: {command}"));
-        }
-        lines.push("or write in its line, or the one above: keyagent:allow REASON".to_owned());
+        allowed(source, facts, &mut lines);
     }
     lines.join("\n")
+}
+
+fn staged(settled: &Settled, source: Source<'_>, facts: &Facts, lines: &mut Vec<String>) {
+    let Source::Staged {
+        unstage,
+        is_at_top,
+        is_staged,
+        is_for_this_commit,
+    } = source
+    else {
+        return;
+    };
+    let from_top = if is_at_top { "" } else { ":/" };
+    let paths = each(
+        settled
+            .findings
+            .iter()
+            .map(|finding| outer(&finding.path, is_staged)),
+    );
+    // A colon at its start would be read as pathspec magic.
+    let word = |path: &str| pathspec(path, if path.starts_with(':') { ":/" } else { from_top });
+    if let Some(operation) = facts.operation {
+        // To unstage would drop what the other side, or the patch, has brought.
+        lines.push("to go on, take the key out of the file, then:".to_owned());
+        let words: Vec<String> = paths.iter().take(NAMED).map(|path| word(path)).collect();
+        let more = if paths.len() > NAMED { " …" } else { "" };
+        lines.push(format!("  git add -- {}{more}", words.join(" ")));
+        lines.push(format!("  {}", operation.way_on()));
+        return;
+    }
+    lines.push(if is_for_this_commit {
+        "to go on, take the key out of the file, or leave the file out of the commit:".to_owned()
+    } else {
+        "to go on, take the key out of the commit:".to_owned()
+    });
+    for path in paths.iter().take(NAMED) {
+        lines.push(if is_for_this_commit {
+            format!("  {}", shell_word(path))
+        } else {
+            format!("  {unstage} -- {}", word(path))
+        });
+    }
+    match paths.len().saturating_sub(NAMED) {
+        0 => {}
+        1 => lines.push("  and so for one more file".to_owned()),
+        more => lines.push(format!("  and so for {more} more files")),
+    }
+    let own_files = || paths.iter().find(|path| is_for_one_machine(path));
+    if let (true, Some(path)) = (is_at_top, own_files()) {
+        lines.push(format!(
+            "so that git leaves it out: echo {} >> .gitignore",
+            shell_word(path)
+        ));
+    }
+}
+
+fn committed(settled: &Settled, source: Source<'_>, facts: &Facts, lines: &mut Vec<String>) {
+    let Some((name, standing)) = &facts.place else {
+        lines.push("what a commit holds stays in its history: replace the keys first".to_owned());
+        return;
+    };
+    let is_message = settled
+        .findings
+        .iter()
+        .all(|finding| finding.path == MESSAGE && finding.commit.as_deref() == Some(name));
+    let is_alone = settled
+        .findings
+        .iter()
+        .all(|finding| finding.commit.as_deref() == Some(name));
+    let depth = match standing {
+        Standing::Here(depth) => depth,
+        Standing::Branch(branch, depth) => {
+            lines.push(format!("to go on: git switch {}, and there", shell_word(branch)));
+            depth
+        }
+        Standing::Tag(tag) => {
+            lines.push("to go on, make the tag anew without the key, after:".to_owned());
+            lines.push(format!("  git tag -d {}", shell_word(tag)));
+            return;
+        }
+        Standing::Stash(stash) => {
+            lines.push("to go on, drop the stash:".to_owned());
+            lines.push(format!("  git stash drop '{stash}'"));
+            return;
+        }
+        Standing::Elsewhere => {
+            lines.push("what a commit holds stays in its history: replace the keys first".to_owned());
+            return;
+        }
+    };
+    let if_yours = match source {
+        Source::Pushed => "",
+        Source::Staged { .. } | Source::Commits | Source::Files | Source::Stream | Source::Message(_) => {
+            ", if it is yours alone"
+        }
+    };
+    if depth.is_tip && is_alone {
+        if is_message {
+            lines.push(format!("take the key out of the commit's message{if_yours}:"));
+            lines.push("  git commit --amend".to_owned());
+        } else {
+            lines.push(format!(
+                "take the key out of the file{if_yours}, git add it, then:"
+            ));
+            lines.push("  git commit --amend --no-edit".to_owned());
+        }
+        return;
+    }
+    let short = short(name);
+    let merges = if depth.has_merges { " --rebase-merges" } else { "" };
+    lines.push(if is_alone {
+        format!("take the key out of the commit{if_yours}:")
+    } else {
+        format!("take the keys out of the commits{if_yours}, from the oldest on:")
+    });
+    lines.push(if depth.is_root {
+        format!("  git rebase -i{merges} --root")
+    } else {
+        format!("  git rebase -i{merges} {short}~")
+    });
+    if is_message {
+        lines.push(format!("and in the editor, at {short}: reword"));
+    } else {
+        let each = if is_alone {
+            format!("at {short}")
+        } else {
+            "at each".to_owned()
+        };
+        lines.push(format!(
+            "and in the editor, {each}: edit; then take the key out, git add, and"
+        ));
+        lines.push("  git commit --amend --no-edit && git rebase --continue".to_owned());
+    }
+}
+
+fn message(file: &Path, facts: &Facts, lines: &mut Vec<String>) {
+    if facts.operation == Some(Operation::Am) {
+        lines.push("to go on, take the key out of the patch's message, after:".to_owned());
+        lines.push("  git am --abort".to_owned());
+        return;
+    }
+    lines.push("to go on, take the key out of the message, which git has kept:".to_owned());
+    lines.push(match facts.operation {
+        Some(Operation::Merge) => "  git commit".to_owned(),
+        Some(Operation::Rebase) => "  git commit --amend".to_owned(),
+        Some(Operation::Am | Operation::CherryPick | Operation::Revert) | None => {
+            format!("  git commit -e -F {}", shell_word(&file.to_string_lossy()))
+        }
+    });
+}
+
+/// What to do about the key itself.
+fn replaced(settled: &Settled, lines: &mut Vec<String>) {
+    let profiles = each(
+        settled
+            .findings
+            .iter()
+            .filter(|finding| is_own_and_live(finding))
+            .filter_map(|finding| finding.profile.as_deref()),
+    );
+    // Without AWS's code there is no `keyagent rotate`.
+    let command = if cfg!(feature = "aws") {
+        "keyagent rotate"
+    } else {
+        "aws iam create-access-key"
+    };
+    if profiles.is_empty() {
+        let whose = if cfg!(feature = "aws") { " -p PROFILE" } else { "" };
+        lines.push(format!("if it was ever pushed, replace it: {command}{whose}"));
+        return;
+    }
+    lines.push("your own key is in use; if others may have seen it, replace it:".to_owned());
+    if cfg!(feature = "aws") {
+        let named: Vec<String> = profiles
+            .iter()
+            .take(NAMED)
+            .map(|profile| format!(" -p {}", shell_word(profile)))
+            .collect();
+        lines.push(format!("  {command}{}", named.concat()));
+    } else {
+        lines.push(format!("  {command} --profile {}", shell_word(profiles[0])));
+    }
+}
+
+fn allowed(source: Source<'_>, facts: &Facts, lines: &mut Vec<String>) {
+    const NO_LIVE_KEY: &str = "if it is no live key, let it pass:";
+    const MARKER: &str = "or write in its line, or the one above: keyagent:allow REASON";
+    match source {
+        Source::Staged {
+            is_for_this_commit: true,
+            ..
+        } => {
+            lines.push(format!("{NO_LIVE_KEY} git add it, then"));
+            lines.push("  keyagent scan --staged --allow \"REASON\"".to_owned());
+            lines.push(MARKER.to_owned());
+        }
+        Source::Staged { .. } => {
+            lines.push(format!("{NO_LIVE_KEY} keyagent scan --staged --allow \"REASON\""));
+            lines.push(MARKER.to_owned());
+        }
+        Source::Pushed => {
+            if let Some(command) = allow_pushed(facts) {
+                lines.push("if it is no live key, let it pass, and commit .keyagentallow:".to_owned());
+                lines.push(format!("  {command}"));
+            }
+        }
+        Source::Commits | Source::Files => {
+            lines.push(format!("{NO_LIVE_KEY} add --allow \"REASON\" to this command"));
+            lines.push(MARKER.to_owned());
+        }
+        Source::Stream | Source::Message(_) => {
+            lines.push(format!("{NO_LIVE_KEY} write in its line, or the one above:"));
+            lines.push("  keyagent:allow REASON".to_owned());
+        }
+    }
+}
+
+/// What lets pass all that is found in what is pushed, and nothing else.
+fn allow_pushed(facts: &Facts) -> Option<String> {
+    let range = facts.range.as_deref()?;
+    Some(format!("keyagent scan --commits \"{range}\" --allow \"REASON\""))
+}
+
+/// A path as git's commands take it, and as a word of a shell. What cannot be typed is matched by a question mark.
+fn pathspec(path: &str, from_top: &str) -> String {
+    let mut spec = from_top.to_owned();
+    for c in path.chars() {
+        if matches!(c, '*' | '[' | '\\') {
+            spec.push('\\');
+        }
+        spec.push(c);
+    }
+    shell_word(&spec)
+}
+
+/// Whether a file by its name holds what is one machine's or one person's own, and is left out of most repositories.
+fn is_for_one_machine(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_sample = ["example", "sample", "template", "dist"]
+        .iter()
+        .any(|word| name.ends_with(word));
+    (name == ".env" || name.starts_with(".env.") || name == "credentials" || name == "rootkey.csv")
+        && !is_sample
+        || name.ends_with("accessKeys.csv")
+        || name.ends_with(".tfstate")
+}
+
+/// A commit's name as people type it.
+fn short(name: &str) -> &str {
+    name.get(..12).unwrap_or(name)
 }
 
 /// What could not be read at all, as one failure that names the first.
@@ -150,17 +339,18 @@ pub fn failure(settled: &Settled) -> Option<Problem> {
 }
 
 /// What was not looked into, as a failure: nobody may take it for clean.
-pub fn unread(settled: &Settled, source: Source<'_>) -> Option<Problem> {
+pub fn unread(settled: &Settled, source: Source<'_>, facts: &Facts) -> Option<Problem> {
     let first = settled.unread.first()?;
     let more = match settled.unread.len() - 1 {
         0 => String::new(),
         more => format!(", nor into {more} more"),
     };
     let command = match source {
-        Source::Staged { .. } => "keyagent scan --staged --allow \"REASON\"",
-        Source::Pushed => "keyagent scan --history --allow \"REASON\"",
-        Source::Commits | Source::Files | Source::Stream => "add --allow \"REASON\" to this command",
+        Source::Staged { .. } => Some("keyagent scan --staged --allow \"REASON\"".to_owned()),
+        Source::Pushed => allow_pushed(facts),
+        Source::Commits | Source::Files | Source::Stream | Source::Message(_) => None,
     };
+    let command = command.unwrap_or_else(|| "add --allow \"REASON\" to this command".to_owned());
     Some(Problem::new(
         format!("cannot look into {}{more}", shown(&first.path)),
         why_unread(first.why),
@@ -216,8 +406,13 @@ mod tests {
 
     #[test]
     fn an_own_live_key_is_to_be_rotated_and_cannot_be_allowed() {
-        let live = way_on(&own_key(true), Source::Files);
-        assert!(live.contains("\n  keyagent rotate -p 'dev eu'\n"), "{live}");
+        let live = way_on(&own_key(true), Source::Files, &Facts::default());
+        let replace = if cfg!(feature = "aws") {
+            "keyagent rotate -p 'dev eu'"
+        } else {
+            "aws iam create-access-key --profile 'dev eu'"
+        };
+        assert!(live.contains(&format!("\n  {replace}\n")), "{live}");
         assert!(
             live.ends_with("but --allow-own") && !live.contains("--allow \""),
             "{live}"
@@ -227,19 +422,40 @@ mod tests {
             text,
             "a.txt:1:1  own-key  abcd… (40)  profile dev eu (in use)  in base64\n"
         );
-        let old = way_on(&own_key(false), Source::Files);
+        let old = way_on(&own_key(false), Source::Files, &Facts::default());
         assert!(
-            old.contains("--allow \"REASON\"") && old.contains("-p PROFILE"),
+            old.contains("--allow \"REASON\"") && old.contains("if it was ever pushed"),
             "{old}"
         );
     }
 
     #[test]
-    fn a_commit_is_named_when_it_is_the_only_one() {
-        let mut settled = own_key(false);
-        settled.findings[0].commit = Some("0123456789abcdef".to_owned());
-        let text = way_on(&settled, Source::Commits);
-        assert!(text.contains("  git rebase -i 0123456789ab^\n"), "{text}");
+    fn a_path_is_no_pattern_but_where_it_cannot_be_typed() {
+        for (path, word) in [
+            ("a.txt", "a.txt"),
+            ("*.env", r"'\*.env'"),
+            ("[1].txt", r"'\[1].txt'"),
+            ("caf\u{fffd}", "'caf?'"),
+        ] {
+            assert_eq!(pathspec(path, ""), word);
+        }
+        assert_eq!(pathspec("a", ":/"), ":/a");
+    }
+
+    #[test]
+    fn files_of_one_machine_are_known_by_name() {
+        for path in [
+            "a/.env",
+            ".env.local",
+            "rootkey.csv",
+            "x/terraform.tfstate",
+            "ann_accessKeys.csv",
+        ] {
+            assert!(is_for_one_machine(path), "{path}");
+        }
+        for path in [".env.example", "settings.py", "env", ".environment"] {
+            assert!(!is_for_one_machine(path), "{path}");
+        }
     }
 
     #[test]

@@ -33,5 +33,9 @@ pub fn message(scanner: &Scanner, file: &Path, cwd: &Path, environment: &Environ
         source,
     })?;
     let kept = MessageRules::of(cwd, environment)?.kept(&message);
-    stream(scanner, &file.to_string_lossy(), &kept[..])
+    let scan = stream(scanner, &file.to_string_lossy(), &kept[..])?;
+    Ok(Scan {
+        is_message: true,
+        ..scan
+    })
 }

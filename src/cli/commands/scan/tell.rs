@@ -1,17 +1,18 @@
 //! What follows a scan: takes out what is allowed, tells the rest, says how to go on; or writes down what shall be allowed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::{exit_code, ui};
 use crate::clock;
 use crate::git::{self, Repository};
+use crate::hook::run::Pushed;
 use crate::problem::{Problem, quoted};
 use crate::process::Environment;
 use crate::scan::allow::{
     self, AllowFile, Date, Entry, FILE_NAME, OwnKeys, Salt, Settled, Void, is_own_and_live,
 };
-use crate::scan::report::{self, Format, Source};
+use crate::scan::report::{self, Facts, Format, Source};
 use crate::scan::{Scan, Unread};
 
 /// How the result is told, and what may pass.
@@ -40,10 +41,10 @@ pub(super) fn tell(
     here: &Path,
     environment: &Environment,
 ) -> Result<u8, Problem> {
-    tell_pushed(args, scan, source, &BTreeSet::new(), here, environment)
+    told(args, scan, source, None, here, environment)
 }
 
-/// The same where a push brings `tips`: what they allow counts too.
+/// The same of what is pushed: what its tips allow counts too.
 ///
 /// # Errors
 ///
@@ -51,8 +52,18 @@ pub(super) fn tell(
 pub(super) fn tell_pushed(
     args: &Telling,
     scan: Scan,
+    pushed: &Pushed,
+    here: &Path,
+    environment: &Environment,
+) -> Result<u8, Problem> {
+    told(args, scan, Source::Pushed, Some(pushed), here, environment)
+}
+
+fn told(
+    args: &Telling,
+    scan: Scan,
     source: Source<'_>,
-    tips: &BTreeSet<String>,
+    pushed: Option<&Pushed>,
     here: &Path,
     environment: &Environment,
 ) -> Result<u8, Problem> {
@@ -61,7 +72,7 @@ pub(super) fn tell_pushed(
         // Most runs find nothing, and are not to wait for git once more.
         Rules::default()
     } else {
-        Rules::of(&scan, source, tips, here, environment)?
+        Rules::of(&scan, source, pushed, here, environment)?
     };
     let own = if args.allow_own {
         OwnKeys::Pass
@@ -107,8 +118,14 @@ pub(super) fn tell_pushed(
             "{FILE_NAME} says something else than is staged; it counts with: git add -- :/{FILE_NAME}"
         ));
     }
+    let facts = if settled.findings.is_empty() && settled.unread.is_empty() {
+        Facts::default()
+    } else {
+        // They only help: without them the advice is more general.
+        facts(&settled, source, pushed, here, environment).unwrap_or_default()
+    };
     if !settled.findings.is_empty() && args.format == Format::Text {
-        ui::note(&report::way_on(&settled, source));
+        ui::note(&report::way_on(&settled, source, &facts));
     }
     if let Some(problem) = invalid.or_else(|| report::failure(&settled)) {
         return Err(problem);
@@ -116,14 +133,53 @@ pub(super) fn tell_pushed(
     if !settled.findings.is_empty() {
         return Ok(exit_code::FOUND);
     }
-    report::unread(&settled, source).map_or(Ok(exit_code::OK), Err)
+    report::unread(&settled, source, &facts).map_or(Ok(exit_code::OK), Err)
+}
+
+/// What the advice depends on.
+fn facts(
+    settled: &Settled,
+    source: Source<'_>,
+    pushed: Option<&Pushed>,
+    here: &Path,
+    environment: &Environment,
+) -> Result<Facts, git::Error> {
+    let is_of_commits = match source {
+        Source::Staged { .. } | Source::Message(_) => false,
+        Source::Commits | Source::Pushed => true,
+        Source::Files | Source::Stream => return Ok(Facts::default()),
+    };
+    let repository = Repository::open(here, environment)?;
+    if !is_of_commits {
+        return Ok(Facts {
+            operation: repository.operation(),
+            ..Facts::default()
+        });
+    }
+    let commits = settled.findings.iter().map(|finding| finding.commit.as_deref());
+    let (first, last) = (
+        commits.clone().next().flatten(),
+        commits.clone().next_back().flatten(),
+    );
+    // What is pushed is told the newest first.
+    let place = match (source, last) {
+        (Source::Pushed, Some(oldest)) => Some(oldest),
+        (_, Some(_)) if commits.clone().all(|commit| commit == first) => first,
+        _ => None,
+    };
+    let standing = |name: &str| Ok::<_, git::Error>((name.to_owned(), repository.standing(&name.parse()?)?));
+    Ok(Facts {
+        operation: None,
+        place: place.map(standing).transpose()?,
+        range: pushed.map(|pushed| pushed.range(repository.head().as_deref())),
+    })
 }
 
 /// Whether the commit that is being made changes the entries: a line that is none is found before it is history.
 fn stages_rules(source: Source<'_>) -> bool {
     match source {
         Source::Staged { is_staged, .. } => is_staged(FILE_NAME),
-        Source::Commits | Source::Pushed | Source::Files | Source::Stream => false,
+        Source::Commits | Source::Pushed | Source::Files | Source::Stream | Source::Message(_) => false,
     }
 }
 
@@ -142,19 +198,23 @@ impl Rules {
     fn of(
         scan: &Scan,
         source: Source<'_>,
-        tips: &BTreeSet<String>,
+        pushed: Option<&Pushed>,
         here: &Path,
         environment: &Environment,
     ) -> Result<Self, Problem> {
         let mut rules = Self::default();
         match source {
-            Source::Staged { .. } | Source::Commits | Source::Pushed | Source::Stream => {
+            Source::Staged { .. }
+            | Source::Commits
+            | Source::Pushed
+            | Source::Stream
+            | Source::Message(_) => {
                 // The index is what is about to be committed; the work tree may say something that nobody will see.
-                let mut pushed = Vec::new();
+                let mut brought = Vec::new();
                 let content = match Repository::open(here, environment) {
                     Ok(repository) => {
-                        if !tips.is_empty() {
-                            pushed = repository.files_at_top_of(tips, FILE_NAME)?;
+                        if let Some(pushed) = pushed {
+                            brought = repository.files_at_top_of(&pushed.tips, FILE_NAME)?;
                         }
                         let content = repository.file_at_top(FILE_NAME)?.unwrap_or_default();
                         if matches!(source, Source::Staged { .. })
@@ -168,7 +228,7 @@ impl Rules {
                     Err(git::Error::NotARepository) => Vec::new(),
                     Err(error) => return Err(error.into()),
                 };
-                let file = pushed.iter().fold(AllowFile::parse(&content), |file, content| {
+                let file = brought.iter().fold(AllowFile::parse(&content), |file, content| {
                     file.and(AllowFile::parse(content))
                 });
                 rules.files.insert(PathBuf::new(), file);
@@ -252,7 +312,11 @@ fn write(
     for (root, entries) in entries {
         let folder = match source {
             Source::Files => root,
-            Source::Staged { .. } | Source::Commits | Source::Pushed | Source::Stream => top_level()?,
+            Source::Staged { .. }
+            | Source::Commits
+            | Source::Pushed
+            | Source::Stream
+            | Source::Message(_) => top_level()?,
         };
         let path = folder.join(FILE_NAME);
         let content = AllowFile::with(&read(&folder)?, &entries);

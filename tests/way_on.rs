@@ -1,0 +1,318 @@
+//! What a blocked person is told to do, done as it is told: nothing of theirs may be lost by it, and it must help.
+
+use std::fs;
+use std::process::Output;
+
+use crate::support::repository::{KEYAGENT, Key, Repository, texts};
+
+fn keyagent(repository: &Repository, arguments: &[&str]) -> Output {
+    let mut command = repository.command(KEYAGENT);
+    command
+        .args(arguments)
+        .output()
+        .expect("the built keyagent can be run")
+}
+
+#[track_caller]
+fn told(repository: &Repository, arguments: &[&str]) -> String {
+    let output = keyagent(repository, arguments);
+    let (stdout, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+    let wide: Vec<&str> = stderr.lines().filter(|line| line.chars().count() > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    stderr
+}
+
+/// Runs a line of what was told.
+#[track_caller]
+fn follow(repository: &Repository, told: &str, beginning: &str) -> Output {
+    let line = told
+        .lines()
+        .find(|line| line.trim().starts_with(beginning))
+        .unwrap_or_else(|| panic!("no line begins with {beginning} in\n{told}"));
+    shell(repository, line.trim())
+}
+
+fn shell(repository: &Repository, line: &str) -> Output {
+    let programs = std::path::Path::new(KEYAGENT).parent().unwrap();
+    let line = format!("PATH=\"{}:$PATH\"\n{line}", programs.display());
+    let mut command = repository.command("sh");
+    command.env("GIT_EDITOR", "true");
+    command.args(["-ec", &line]).output().unwrap()
+}
+
+#[track_caller]
+fn succeeds(output: &Output) {
+    assert!(output.status.success(), "{:?}", texts(output));
+}
+
+fn commit(repository: &Repository, name: &str, content: impl AsRef<[u8]>) -> String {
+    repository.write(name, content);
+    repository.commit_all();
+    repository.git(&["rev-parse", "HEAD"])
+}
+
+#[test]
+fn in_a_merge_nothing_of_the_other_side_is_dropped() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    commit(&repository, "a", "one\n");
+    repository.git(&["checkout", "--quiet", "-b", "side"]);
+    commit(&repository, "a", "theirs\n");
+    repository.git(&["checkout", "--quiet", "main"]);
+    commit(&repository, "a", "ours\n");
+    assert!(!shell(&repository, "git merge side").status.success());
+    repository.stage("a", format!("ours\ntheirs\n{}", key.ini()));
+    let stderr = told(&repository, &["scan", "--staged"]);
+    assert!(!stderr.contains("restore"), "{stderr}");
+    repository.write("a", "ours\ntheirs\n");
+    succeeds(&follow(&repository, &stderr, "git add -- a"));
+    succeeds(&follow(&repository, &stderr, "git merge --continue"));
+    assert_eq!(repository.git(&["show", "HEAD:a"]), "ours\ntheirs");
+    assert_eq!(
+        repository
+            .git(&["rev-list", "--parents", "-1", "HEAD"])
+            .split(' ')
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn in_a_cherry_pick_a_revert_and_a_rebase_the_operation_goes_on() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    commit(&repository, "a", "one\n");
+    repository.git(&["checkout", "--quiet", "-b", "side"]);
+    let theirs = commit(&repository, "a", "theirs\n");
+    repository.git(&["checkout", "--quiet", "main"]);
+    let ours = commit(&repository, "a", "ours\n");
+    let last = commit(&repository, "a", "last\n");
+    for (begin, way_on) in [
+        (format!("git cherry-pick {theirs}"), "git cherry-pick --continue"),
+        (format!("git revert {ours}"), "git revert --continue"),
+        ("git rebase side".to_owned(), "git rebase --continue"),
+    ] {
+        assert!(!shell(&repository, &begin).status.success(), "{begin}");
+        repository.stage("a", format!("both\n{}", key.ini()));
+        let stderr = told(&repository, &["scan", "--staged"]);
+        assert!(!stderr.contains("restore"), "{stderr}");
+        assert!(stderr.contains(&format!("\n  {way_on}\n")), "{stderr}");
+        let abort = way_on.replace("continue", "abort");
+        succeeds(&shell(&repository, &abort));
+        assert_eq!(repository.git(&["rev-parse", "HEAD"]), last);
+    }
+}
+
+#[test]
+fn before_the_first_commit_a_file_is_unstaged_though_it_was_edited_since() {
+    let (repository, key) = (Repository::new(), Key::random());
+    repository.stage("a", key.ini());
+    repository.write("a", "edited\n");
+    let stderr = told(&repository, &["scan", "--staged"]);
+    succeeds(&follow(&repository, &stderr, "git rm --cached"));
+    assert_eq!(fs::read_to_string(repository.path.join("a")).unwrap(), "edited\n");
+    repository.passes();
+}
+
+#[test]
+fn a_file_of_one_machine_is_left_out_for_good() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage(".env", key.ini());
+    let stderr = told(&repository, &["scan", "--staged"]);
+    succeeds(&follow(&repository, &stderr, "git restore --staged"));
+    let line = stderr.lines().find(|line| line.contains(".gitignore")).unwrap();
+    succeeds(&shell(&repository, line.split_once(": ").unwrap().1));
+    repository.git(&["add", "--all"]);
+    assert_eq!(repository.git(&["ls-files", ".env"]), "");
+    repository.passes();
+}
+
+#[test]
+fn a_name_with_a_wildcard_unstages_nothing_else() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.write("prod.env", "clean\n");
+    repository.stage("*.env", key.ini());
+    let stderr = told(&repository, &["scan", "--staged"]);
+    succeeds(&follow(&repository, &stderr, "git restore --staged"));
+    assert_eq!(repository.git(&["diff", "--cached", "--name-only"]), "prod.env");
+}
+
+#[test]
+fn a_commit_is_mended_where_it_stands() {
+    let (repository, key) = (Repository::new(), Key::random());
+    let mend = |stderr: &str| {
+        // As the editor of the list of commits would.
+        let line = stderr
+            .lines()
+            .find(|line| line.contains("git rebase"))
+            .unwrap()
+            .trim();
+        succeeds(&shell(
+            &repository,
+            &format!("GIT_SEQUENCE_EDITOR='sed -i 1s/pick/edit/' {line}"),
+        ));
+        repository.stage(
+            "a",
+            format!("mended {}\n", repository.git(&["rev-parse", "HEAD"])),
+        );
+        succeeds(&follow(&repository, stderr, "git commit --amend --no-edit && "));
+    };
+    // The first commit, with one behind it.
+    commit(&repository, "a", key.ini());
+    commit(&repository, "b", "later\n");
+    let stderr = told(&repository, &["scan", "--commits", "HEAD"]);
+    assert!(stderr.contains("--root"), "{stderr}");
+    mend(&stderr);
+    assert_eq!(repository.git(&["show", "HEAD:b"]), "later");
+    assert_eq!(
+        keyagent(&repository, &["scan", "--commits", "HEAD"])
+            .status
+            .code(),
+        Some(0)
+    );
+    // A later one.
+    commit(&repository, "a", Key::random().ini());
+    commit(&repository, "b", "last\n");
+    let stderr = told(&repository, &["scan", "--commits", "HEAD"]);
+    assert!(stderr.contains("~\n"), "{stderr}");
+    mend(&stderr);
+    assert_eq!(
+        keyagent(&repository, &["scan", "--commits", "HEAD"])
+            .status
+            .code(),
+        Some(0)
+    );
+    // The last one.
+    commit(&repository, "a", Key::random().ini());
+    let stderr = told(&repository, &["scan", "--commits", "HEAD"]);
+    repository.stage("a", "mended\n");
+    succeeds(&follow(&repository, &stderr, "git commit --amend --no-edit"));
+    assert_eq!(
+        keyagent(&repository, &["scan", "--commits", "HEAD"])
+            .status
+            .code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn a_branch_a_stash_and_a_message_have_ways_of_their_own() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    commit(&repository, "a", "one\n");
+    repository.git(&["checkout", "--quiet", "-b", "side"]);
+    commit(&repository, "a", key.ini());
+    commit(&repository, "a", "gone\n");
+    repository.git(&["checkout", "--quiet", "main"]);
+    let stderr = told(&repository, &["scan", "--commits", "side"]);
+    assert!(stderr.contains("git switch side, and there\n"), "{stderr}");
+    repository.git(&["branch", "--quiet", "-D", "side"]);
+
+    repository.write("a", Key::random().ini());
+    repository.git(&["stash", "--quiet"]);
+    let stderr = told(&repository, &["scan", "--history"]);
+    succeeds(&follow(&repository, &stderr, "git stash drop"));
+    assert_eq!(
+        keyagent(&repository, &["scan", "--history"]).status.code(),
+        Some(0)
+    );
+
+    repository.git(&["commit", "--quiet", "--allow-empty", "-m", &key.id]);
+    let stderr = told(&repository, &["scan", "--commits", "HEAD"]);
+    assert!(stderr.contains("message"), "{stderr}");
+    succeeds(&shell(
+        &repository,
+        "git commit --quiet --amend --allow-empty -m clean",
+    ));
+    assert_eq!(
+        keyagent(&repository, &["scan", "--commits", "HEAD"])
+            .status
+            .code(),
+        Some(0)
+    );
+}
+
+/// To allow all of the history would let pass what nobody has looked at.
+#[test]
+fn what_is_pushed_is_allowed_and_nothing_else() {
+    let (repository, old, new) = (Repository::begun(), Key::random(), Key::random());
+    commit(&repository, "old", old.ini());
+    let remote = tempfile::tempdir().unwrap();
+    let url = remote.path().to_str().unwrap();
+    repository.git(&["init", "--quiet", "--bare", url]);
+    repository.git(&["remote", "add", "origin", url]);
+    repository.git(&["push", "--quiet", "origin", "main"]);
+    assert_eq!(keyagent(&repository, &["hook", "install"]).status.code(), Some(0));
+    repository.write("new", new.ini());
+    repository.git(&["add", "--all"]);
+    repository.git(&["commit", "--quiet", "--no-verify", "-m", "new"]);
+    let blocked = shell(&repository, "git push origin main");
+    assert!(!blocked.status.success());
+    let (_, stderr) = texts(&blocked);
+    succeeds(&shell(
+        &repository,
+        &stderr
+            .lines()
+            .find(|line| line.contains("keyagent scan --commits"))
+            .unwrap_or_else(|| panic!("{stderr}"))
+            .replace("REASON", "made up"),
+    ));
+    repository.git(&["add", ".keyagentallow"]);
+    repository.git(&["commit", "--quiet", "-m", "why"]);
+    succeeds(&shell(&repository, "git push origin main"));
+    assert_eq!(
+        keyagent(&repository, &["scan", "--commits", "HEAD~2"])
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_tag_that_holds_a_key_is_made_anew() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    let remote = tempfile::tempdir().unwrap();
+    let url = remote.path().to_str().unwrap();
+    repository.git(&["init", "--quiet", "--bare", url]);
+    repository.git(&["remote", "add", "origin", url]);
+    assert_eq!(keyagent(&repository, &["hook", "install"]).status.code(), Some(0));
+    repository.git(&["tag", "-a", "v1", "-m", &key.id]);
+    let blocked = shell(&repository, "git push origin v1");
+    assert!(!blocked.status.success());
+    succeeds(&follow(&repository, &texts(&blocked).1, "git tag -d v1"));
+    repository.git(&["tag", "-a", "v1", "-m", "clean"]);
+    succeeds(&shell(&repository, "git push origin v1"));
+}
+
+#[test]
+fn a_message_that_was_blocked_is_not_lost() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    assert_eq!(keyagent(&repository, &["hook", "install"]).status.code(), Some(0));
+    repository.stage("a", "clean\n");
+    let message = format!("a long story\n\nwith {}", key.id);
+    let mut command = repository.command("git");
+    let blocked = command.args(["commit", "-m", &message]).output().unwrap();
+    let (_, stderr) = texts(&blocked);
+    assert_eq!(blocked.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("scanned 1 message, "), "{stderr}");
+    assert!(
+        stderr.contains("if it is no live key, let it pass: write in its line"),
+        "{stderr}"
+    );
+    let line = stderr
+        .lines()
+        .find(|line| line.contains("git commit -e -F"))
+        .unwrap();
+    succeeds(&shell(
+        &repository,
+        &format!("GIT_EDITOR='sed -i s/AKIA.*/nothing/' {}", line.trim()),
+    ));
+    assert_eq!(repository.git(&["log", "-1", "--format=%s"]), "a long story");
+}
+
+#[test]
+fn a_hint_names_what_can_be_had() {
+    let repository = Repository::begun();
+    let stderr = |arguments: &[&str]| texts(&keyagent(&repository, arguments)).1;
+    let told = stderr(&["scan", "--commits", "HEAD~5..HEAD"]);
+    assert!(told.contains("git log") && !told.contains("unshallow"), "{told}");
+    assert!(stderr(&["scan", "-"]).contains("keyagent scan --stdin"));
+}
