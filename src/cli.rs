@@ -91,6 +91,11 @@ pub fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
+            #[cfg(not(feature = "desktop"))]
+            if let Some(problem) = guess::left_out(&error) {
+                ui::problem(&problem);
+                return ExitCode::from(exit_code::FAILED);
+            }
             let error = guess::with_what_was_meant(error);
             tell(&error);
             return ExitCode::from(if error.use_stderr() {

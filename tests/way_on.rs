@@ -315,4 +315,16 @@ fn a_hint_names_what_can_be_had() {
     let told = stderr(&["scan", "--commits", "HEAD~5..HEAD"]);
     assert!(told.contains("git log") && !told.contains("unshallow"), "{told}");
     assert!(stderr(&["scan", "-"]).contains("keyagent scan --stdin"));
+    assert!(stderr(&["scan", "-r", "."]).contains("tip: folders are read with all below them"));
+}
+
+#[cfg(not(feature = "aws"))]
+#[test]
+fn the_hook_alone_says_what_it_lacks() {
+    let repository = Repository::begun();
+    for command in ["rotate", "status", "doctor", "agent"] {
+        let output = keyagent(&repository, &[command, "-p", "dev"]);
+        let cause = "it was built without its AWS or desktop code";
+        crate::support::repository::failed(&output, cause);
+    }
 }
