@@ -6,7 +6,10 @@ use super::{shell_word, shown, why_unread};
 use crate::git::{Operation, Standing};
 use crate::problem::Problem;
 use crate::scan::allow::{Settled, is_own_and_live};
-use crate::scan::source::MESSAGE;
+
+mod commits;
+
+use commits::committed;
 
 /// How many paths or profiles are named one by one.
 const NAMED: usize = 3;
@@ -130,85 +133,6 @@ fn staged(settled: &Settled, source: Source<'_>, facts: &Facts, lines: &mut Vec<
     }
 }
 
-fn committed(settled: &Settled, source: Source<'_>, facts: &Facts, lines: &mut Vec<String>) {
-    let Some((name, standing)) = &facts.place else {
-        lines.push("what a commit holds stays in its history: replace the keys first".to_owned());
-        return;
-    };
-    let is_message = settled
-        .findings
-        .iter()
-        .all(|finding| finding.path == MESSAGE && finding.commit.as_deref() == Some(name));
-    let is_alone = settled
-        .findings
-        .iter()
-        .all(|finding| finding.commit.as_deref() == Some(name));
-    let depth = match standing {
-        Standing::Here(depth) => depth,
-        Standing::Branch(branch, depth) => {
-            lines.push(format!("to go on: git switch {}, and there", shell_word(branch)));
-            depth
-        }
-        Standing::Tag(tag) => {
-            lines.push("to go on, make the tag anew without the key, after:".to_owned());
-            lines.push(format!("  git tag -d {}", shell_word(tag)));
-            return;
-        }
-        Standing::Stash(stash) => {
-            lines.push("to go on, drop the stash:".to_owned());
-            lines.push(format!("  git stash drop '{stash}'"));
-            return;
-        }
-        Standing::Elsewhere => {
-            lines.push("what a commit holds stays in its history: replace the keys first".to_owned());
-            return;
-        }
-    };
-    let if_yours = match source {
-        Source::Pushed => "",
-        Source::Staged { .. } | Source::Commits | Source::Files | Source::Stream | Source::Message(_) => {
-            ", if it is yours alone"
-        }
-    };
-    if depth.is_tip && is_alone {
-        if is_message {
-            lines.push(format!("take the key out of the commit's message{if_yours}:"));
-            lines.push("  git commit --amend".to_owned());
-        } else {
-            lines.push(format!(
-                "take the key out of the file{if_yours}, git add it, then:"
-            ));
-            lines.push("  git commit --amend --no-edit".to_owned());
-        }
-        return;
-    }
-    let short = short(name);
-    let merges = if depth.has_merges { " --rebase-merges" } else { "" };
-    lines.push(if is_alone {
-        format!("take the key out of the commit{if_yours}:")
-    } else {
-        format!("take the keys out of the commits{if_yours}, from the oldest on:")
-    });
-    lines.push(if depth.is_root {
-        format!("  git rebase -i{merges} --root")
-    } else {
-        format!("  git rebase -i{merges} {short}~")
-    });
-    if is_message {
-        lines.push(format!("and in the editor, at {short}: reword"));
-    } else {
-        let each = if is_alone {
-            format!("at {short}")
-        } else {
-            "at each".to_owned()
-        };
-        lines.push(format!(
-            "and in the editor, {each}: edit; then take the key out, git add, and"
-        ));
-        lines.push("  git commit --amend --no-edit && git rebase --continue".to_owned());
-    }
-}
-
 fn message(file: &Path, facts: &Facts, lines: &mut Vec<String>) {
     if facts.operation == Some(Operation::Am) {
         lines.push("to go on, take the key out of the patch's message, after:".to_owned());
@@ -321,11 +245,6 @@ fn is_for_one_machine(path: &str) -> bool {
         || name.ends_with(".tfstate")
 }
 
-/// A commit's name as people type it.
-fn short(name: &str) -> &str {
-    name.get(..12).unwrap_or(name)
-}
-
 /// What could not be read at all, as one failure that names the first.
 pub fn failure(settled: &Settled) -> Option<Problem> {
     let first = settled.failures.first()?;
@@ -374,95 +293,4 @@ fn each<'a>(all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    use crate::scan::change::Finding;
-    use crate::scan::detector::{Encoding, Rule};
-
-    fn own_key(is_current: bool) -> Settled {
-        Settled {
-            findings: vec![Finding {
-                rule: Rule::OwnKey,
-                path: "a.txt".to_owned(),
-                line: 1,
-                column: 1,
-                characters: 1..41,
-                commit: None,
-                access_key_id: None,
-                account_id: None,
-                profile: Some("dev eu".to_owned()),
-                is_current,
-                is_live: is_current,
-                group: 1,
-                preview: "abcd… (40)".to_owned(),
-                fingerprint: "f".to_owned(),
-                encoding: Encoding::Base64,
-                allowed: None,
-            }],
-            ..Settled::default()
-        }
-    }
-
-    #[test]
-    fn an_own_live_key_is_to_be_rotated_and_cannot_be_allowed() {
-        let live = way_on(&own_key(true), Source::Files, &Facts::default());
-        let replace = if cfg!(feature = "aws") {
-            "keyagent rotate -p 'dev eu'"
-        } else {
-            "aws iam create-access-key --profile 'dev eu'"
-        };
-        assert!(live.contains(&format!("\n  {replace}\n")), "{live}");
-        assert!(
-            live.ends_with("but --allow-own") && !live.contains("--allow \""),
-            "{live}"
-        );
-        let text = crate::scan::report::text(&own_key(true));
-        assert_eq!(
-            text,
-            "a.txt:1:1  own-key  abcd… (40)  profile dev eu (in use)  in base64\n"
-        );
-        let old = way_on(&own_key(false), Source::Files, &Facts::default());
-        assert!(
-            old.contains("--allow \"REASON\"") && old.contains("if it was ever pushed"),
-            "{old}"
-        );
-    }
-
-    #[test]
-    fn a_path_is_no_pattern_but_where_it_cannot_be_typed() {
-        for (path, word) in [
-            ("a.txt", "a.txt"),
-            ("*.env", r"'\*.env'"),
-            ("[1].txt", r"'\[1].txt'"),
-            ("caf\u{fffd}", "'caf?'"),
-        ] {
-            assert_eq!(pathspec(path, ""), word);
-        }
-        assert_eq!(pathspec("a", ":/"), ":/a");
-    }
-
-    #[test]
-    fn files_of_one_machine_are_known_by_name() {
-        for path in [
-            "a/.env",
-            ".env.local",
-            "rootkey.csv",
-            "x/terraform.tfstate",
-            "ann_accessKeys.csv",
-        ] {
-            assert!(is_for_one_machine(path), "{path}");
-        }
-        for path in [".env.example", "settings.py", "env", ".environment"] {
-            assert!(!is_for_one_machine(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn what_lies_in_a_container_is_unstaged_with_it() {
-        let is_staged = |path: &str| ["a!b.zip", "c"].contains(&path);
-        assert_eq!(outer("a!b.zip!d.txt", &is_staged), "a!b.zip");
-        assert_eq!(outer("c", &is_staged), "c");
-        assert_eq!(outer("x!y", &is_staged), "x!y");
-    }
-}
+mod tests;

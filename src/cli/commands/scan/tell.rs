@@ -1,7 +1,7 @@
 //! What follows a scan: takes out what is allowed, tells the rest, says how to go on; or writes down what shall be allowed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::cli::{exit_code, ui};
 use crate::clock;
@@ -14,6 +14,10 @@ use crate::scan::allow::{
 };
 use crate::scan::report::{self, Facts, Format, Source};
 use crate::scan::{Scan, Unread};
+
+mod rules;
+
+use rules::{Rules, read};
 
 /// How the result is told, and what may pass.
 #[derive(Debug, Default, clap::Args)]
@@ -183,94 +187,6 @@ fn stages_rules(source: Source<'_>) -> bool {
     }
 }
 
-/// The entries that hold for each path: of the repository that is scanned, or, for files, of the one they lie in.
-#[derive(Debug, Default)]
-struct Rules {
-    /// By the folder they hold for; an index has none.
-    files: BTreeMap<PathBuf, AllowFile>,
-    places: BTreeMap<String, (PathBuf, String)>,
-    none: AllowFile,
-    /// Whether the work tree has another one than the index.
-    has_unstaged: bool,
-}
-
-impl Rules {
-    fn of(
-        scan: &Scan,
-        source: Source<'_>,
-        pushed: Option<&Pushed>,
-        here: &Path,
-        environment: &Environment,
-    ) -> Result<Self, Problem> {
-        let mut rules = Self::default();
-        match source {
-            Source::Staged { .. }
-            | Source::Commits
-            | Source::Pushed
-            | Source::Stream
-            | Source::Message(_) => {
-                // The index is what is about to be committed; the work tree may say something that nobody will see.
-                let mut brought = Vec::new();
-                let content = match Repository::open(here, environment) {
-                    Ok(repository) => {
-                        if let Some(pushed) = pushed {
-                            brought = repository.files_at_top_of(&pushed.tips, FILE_NAME)?;
-                        }
-                        let content = repository.file_at_top(FILE_NAME)?.unwrap_or_default();
-                        if matches!(source, Source::Staged { .. })
-                            && let Ok(top) = repository.top_level()
-                        {
-                            rules.has_unstaged = read(&top)?.as_bytes() != content;
-                        }
-                        content
-                    }
-                    // A stream needs no repository.
-                    Err(git::Error::NotARepository) => Vec::new(),
-                    Err(error) => return Err(error.into()),
-                };
-                let file = brought.iter().fold(AllowFile::parse(&content), |file, content| {
-                    file.and(AllowFile::parse(content))
-                });
-                rules.files.insert(PathBuf::new(), file);
-            }
-            Source::Files => {
-                let paths = scan.findings.iter().map(|finding| &finding.path);
-                let paths = paths.chain(scan.unread.iter().map(|unread| &unread.path));
-                let here = absolute(here)?;
-                for path in paths {
-                    let whole = absolute(Path::new(path))?;
-                    let root = root_of(&whole).unwrap_or(&here).to_owned();
-                    let inside = whole.strip_prefix(&root).unwrap_or(&whole).to_string_lossy();
-                    rules
-                        .places
-                        .insert(path.clone(), (root.clone(), slashes(&inside)));
-                    if let std::collections::btree_map::Entry::Vacant(place) = rules.files.entry(root) {
-                        let content = read(place.key())?;
-                        place.insert(AllowFile::parse(content.as_bytes()));
-                    }
-                }
-            }
-        }
-        Ok(rules)
-    }
-
-    /// Why some of the entries count for nothing.
-    fn invalid(&self) -> Option<Problem> {
-        let first = self.files.values().find_map(AllowFile::invalid)?;
-        Some(first.clone().into())
-    }
-
-    fn of_path(&self, path: &str) -> (&AllowFile, String) {
-        let (root, inside) = self.place(path);
-        (self.files.get(&root).unwrap_or(&self.none), inside)
-    }
-
-    fn place(&self, path: &str) -> (PathBuf, String) {
-        let in_index = || (PathBuf::new(), path.to_owned());
-        self.places.get(path).cloned().unwrap_or_else(in_index)
-    }
-}
-
 /// Writes an entry for every value that may be allowed, takes those out of the result, and says what to do next.
 fn write(
     settled: &mut Settled,
@@ -360,57 +276,4 @@ impl std::fmt::Display for Told {
             void @ (Void::Ended(_) | Void::NotADay) => void.fmt(f),
         }
     }
-}
-
-/// The file in a folder of the work tree; none is an empty one.
-fn read(folder: &Path) -> Result<String, Problem> {
-    let path = folder.join(FILE_NAME);
-    match std::fs::read(&path) {
-        Ok(content) => Ok(String::from_utf8_lossy(&content).into_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Problem::new(
-            format!("cannot read {}", path.display()),
-            error.to_string(),
-            "make it readable, then try again",
-        )),
-    }
-}
-
-/// A path from the root of the file system, without going through links: they were followed only where they were typed.
-fn absolute(path: &Path) -> Result<PathBuf, Problem> {
-    let whole = std::path::absolute(path).map_err(|error| {
-        Problem::new(
-            format!("cannot tell where {} lies", path.display()),
-            error.to_string(),
-            "go into a folder that exists, then try again",
-        )
-    })?;
-    let mut plain = PathBuf::new();
-    for component in whole.components() {
-        match component {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(component),
-        }
-    }
-    Ok(plain)
-}
-
-/// The top of the repository that a path lies in.
-fn root_of(path: &Path) -> Option<&Path> {
-    path.ancestors()
-        .skip(1)
-        .find(|folder| folder.join(".git").exists())
-}
-
-#[cfg(windows)]
-fn slashes(path: &str) -> String {
-    path.replace('\\', "/")
-}
-
-#[cfg(not(windows))]
-fn slashes(path: &str) -> String {
-    path.to_owned()
 }
