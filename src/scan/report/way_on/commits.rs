@@ -72,15 +72,11 @@ pub(super) fn committed(settled: &Settled, source: Source<'_>, facts: &Facts, li
         format!("  git rebase -i{merges} {short}~")
     });
     if is_message {
-        lines.push(format!("and in the editor, at {short}: reword"));
+        lines.push(format!("and say `reword` there for {short}"));
     } else {
-        let each = if is_alone {
-            format!("at {short}")
-        } else {
-            "at each".to_owned()
-        };
+        let which = if is_alone { short } else { "each of them" };
         lines.push(format!(
-            "and in the editor, {each}: edit; then take the key out, git add, and"
+            "say `edit` there for {which}, take the key out, git add the file, then:"
         ));
         lines.push("  git commit --amend --no-edit && git rebase --continue".to_owned());
     }
