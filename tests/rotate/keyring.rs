@@ -26,8 +26,11 @@ impl Login<'_> {
             Some(_) => "--unlock",
             None => "--start",
         };
+        // Asked once before keyagent asks, which waits three seconds alone: on a busy machine the start takes longer.
         let script = format!(
             "printf %s \"$KEYRING_PASSWORD\" | gnome-keyring-daemon {start} --components=secrets >/dev/null 2>&1; \
+             gdbus call --session --dest org.freedesktop.secrets --object-path /org/freedesktop/secrets \
+             --method org.freedesktop.DBus.Peer.Ping >/dev/null 2>&1; \
              unset KEYRING_PASSWORD; exec \"$@\""
         );
         // Not pipes: a keyring that the bus has started may outlive it, and would hold their other end.
