@@ -24,7 +24,14 @@ pub mod ui;
 use crate::problem::{Problem, guarded};
 use crate::process::Environment;
 
-/// Rotates long-term AWS access keys safely, and keeps them out of git
+#[cfg_attr(
+    feature = "aws",
+    doc = "Rotates long-term AWS access keys safely, and keeps them out of git"
+)]
+#[cfg_attr(
+    not(feature = "aws"),
+    doc = "Keeps AWS access keys out of git\n\nThis one was built without AWS's code: it rotates nothing."
+)]
 #[derive(Debug, Parser)]
 #[command(
     name = "keyagent",

@@ -85,7 +85,7 @@ fn rule(rule: Rule) -> Value {
     let replace = if cfg!(feature = "aws") {
         "keyagent rotate -p PROFILE"
     } else {
-        "aws iam create-access-key"
+        "aws iam create-access-key, then aws iam update-access-key --status Inactive"
     };
     let help = format!(
         "Take the value out of the file and keep it in a profile (aws configure --profile NAME). If it was ever pushed, \

@@ -158,27 +158,30 @@ fn replaced(settled: &Settled, lines: &mut Vec<String>) {
             .filter(|finding| is_own_and_live(finding))
             .filter_map(|finding| finding.profile.as_deref()),
     );
-    // Without AWS's code there is no `keyagent rotate`.
-    let command = if cfg!(feature = "aws") {
-        "keyagent rotate"
+    let words = if profiles.is_empty() {
+        "if it was ever pushed"
     } else {
-        "aws iam create-access-key"
+        "your own key is in use; if others may have seen it"
     };
-    if profiles.is_empty() {
-        let whose = if cfg!(feature = "aws") { " -p PROFILE" } else { "" };
-        lines.push(format!("if it was ever pushed, replace it: {command}{whose}"));
-        return;
-    }
-    lines.push("your own key is in use; if others may have seen it, replace it:".to_owned());
-    if cfg!(feature = "aws") {
+    if !cfg!(feature = "aws") {
+        // Without AWS's code there is no `keyagent rotate`.
+        if profiles.is_empty() {
+            lines.push(format!("{words}, replace it: aws iam create-access-key"));
+        } else {
+            lines.push(format!("{words}, replace it:"));
+            lines.push("  aws iam create-access-key".to_owned());
+        }
+        lines.push("  aws iam update-access-key --status Inactive --access-key-id KEY_ID".to_owned());
+    } else if profiles.is_empty() {
+        lines.push(format!("{words}, replace it: keyagent rotate -p PROFILE"));
+    } else {
         let named: Vec<String> = profiles
             .iter()
             .take(NAMED)
             .map(|profile| format!(" -p {}", shell_word(profile)))
             .collect();
-        lines.push(format!("  {command}{}", named.concat()));
-    } else {
-        lines.push(format!("  {command} --profile {}", shell_word(profiles[0])));
+        lines.push(format!("{words}, replace it:"));
+        lines.push(format!("  keyagent rotate{}", named.concat()));
     }
 }
 

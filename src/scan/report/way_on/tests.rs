@@ -33,7 +33,7 @@ fn an_own_live_key_is_to_be_rotated_and_cannot_be_allowed() {
     let replace = if cfg!(feature = "aws") {
         "keyagent rotate -p 'dev eu'"
     } else {
-        "aws iam create-access-key --profile 'dev eu'"
+        "aws iam update-access-key --status Inactive --access-key-id KEY_ID"
     };
     assert!(live.contains(&format!("\n  {replace}\n")), "{live}");
     assert!(
