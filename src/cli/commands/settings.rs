@@ -95,11 +95,11 @@ fn check(format: Format, environment: &Environment) -> Result<u8, Problem> {
         place(one).cmp(&place(other))
     });
     match format {
-        Format::Json => ui::document(&serde_json::json!({
-            "schema": "keyagent.settings-check/1",
-            "mistakes": mistakes,
-            "errors": errors,
-        })),
+        Format::Json => ui::document(&Checked {
+            schema: "keyagent.settings-check/1",
+            mistakes: &mistakes,
+            errors: &errors,
+        }),
         Format::Text => {
             for Mistake { path, line, why } in &mistakes {
                 let words = format!("{}, line {line}: {why}", path.display());
@@ -118,6 +118,14 @@ fn check(format: Format, environment: &Environment) -> Result<u8, Problem> {
             exit_code::OK
         }
     })
+}
+
+/// The document `keyagent.settings-check/1`.
+#[derive(Debug, Serialize)]
+struct Checked<'a> {
+    schema: &'static str,
+    mistakes: &'a [Mistake],
+    errors: &'a [Problem],
 }
 
 #[derive(Debug, Serialize)]
