@@ -240,6 +240,11 @@ fn not_started(error: io::Error) -> Error {
     }
 }
 
+/// A name of an object as people type it: so many digits are unique in any repository.
+pub fn abbreviated(name: &str) -> &str {
+    name.get(..12).unwrap_or(name)
+}
+
 impl ObjectFormat {
     /// How many bytes a name has.
     fn width(self) -> usize {

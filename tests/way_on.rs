@@ -41,9 +41,23 @@ fn shell(repository: &Repository, line: &str) -> Output {
     command.args(["-ec", &line]).output().unwrap()
 }
 
+/// Gives it an empty remote, which is called origin.
+fn with_remote(repository: &Repository) -> tempfile::TempDir {
+    let remote = tempfile::tempdir().unwrap();
+    let url = remote.path().to_str().unwrap();
+    repository.git(&["init", "--quiet", "--bare", url]);
+    repository.git(&["remote", "add", "origin", url]);
+    remote
+}
+
 #[track_caller]
 fn succeeds(output: &Output) {
     assert!(output.status.success(), "{:?}", texts(output));
+}
+
+#[track_caller]
+fn finds_nothing(repository: &Repository, arguments: &[&str]) {
+    assert_eq!(keyagent(repository, arguments).status.code(), Some(0));
 }
 
 fn commit(repository: &Repository, name: &str, content: impl AsRef<[u8]>) -> String {
@@ -163,35 +177,20 @@ fn a_commit_is_mended_where_it_stands() {
     assert!(stderr.contains("--root"), "{stderr}");
     mend(&stderr);
     assert_eq!(repository.git(&["show", "HEAD:b"]), "later");
-    assert_eq!(
-        keyagent(&repository, &["scan", "--commits", "HEAD"])
-            .status
-            .code(),
-        Some(0)
-    );
+    finds_nothing(&repository, &["scan", "--commits", "HEAD"]);
     // A later one.
     commit(&repository, "a", Key::random().ini());
     commit(&repository, "b", "last\n");
     let stderr = told(&repository, &["scan", "--commits", "HEAD"]);
     assert!(stderr.contains("~\n"), "{stderr}");
     mend(&stderr);
-    assert_eq!(
-        keyagent(&repository, &["scan", "--commits", "HEAD"])
-            .status
-            .code(),
-        Some(0)
-    );
+    finds_nothing(&repository, &["scan", "--commits", "HEAD"]);
     // The last one.
     commit(&repository, "a", Key::random().ini());
     let stderr = told(&repository, &["scan", "--commits", "HEAD"]);
     repository.stage("a", "mended\n");
     succeeds(&follow(&repository, &stderr, "git commit --amend --no-edit"));
-    assert_eq!(
-        keyagent(&repository, &["scan", "--commits", "HEAD"])
-            .status
-            .code(),
-        Some(0)
-    );
+    finds_nothing(&repository, &["scan", "--commits", "HEAD"]);
 }
 
 #[test]
@@ -210,10 +209,7 @@ fn a_branch_a_stash_and_a_message_have_ways_of_their_own() {
     repository.git(&["stash", "--quiet"]);
     let stderr = told(&repository, &["scan", "--history"]);
     succeeds(&follow(&repository, &stderr, "git stash drop"));
-    assert_eq!(
-        keyagent(&repository, &["scan", "--history"]).status.code(),
-        Some(0)
-    );
+    finds_nothing(&repository, &["scan", "--history"]);
 
     repository.git(&["commit", "--quiet", "--allow-empty", "-m", &key.id]);
     let stderr = told(&repository, &["scan", "--commits", "HEAD"]);
@@ -222,12 +218,7 @@ fn a_branch_a_stash_and_a_message_have_ways_of_their_own() {
         &repository,
         "git commit --quiet --amend --allow-empty -m clean",
     ));
-    assert_eq!(
-        keyagent(&repository, &["scan", "--commits", "HEAD"])
-            .status
-            .code(),
-        Some(0)
-    );
+    finds_nothing(&repository, &["scan", "--commits", "HEAD"]);
 }
 
 /// To allow all of the history would let pass what nobody has looked at.
@@ -235,10 +226,7 @@ fn a_branch_a_stash_and_a_message_have_ways_of_their_own() {
 fn what_is_pushed_is_allowed_and_nothing_else() {
     let (repository, old, new) = (Repository::begun(), Key::random(), Key::random());
     commit(&repository, "old", old.ini());
-    let remote = tempfile::tempdir().unwrap();
-    let url = remote.path().to_str().unwrap();
-    repository.git(&["init", "--quiet", "--bare", url]);
-    repository.git(&["remote", "add", "origin", url]);
+    let _remote = with_remote(&repository);
     repository.git(&["push", "--quiet", "origin", "main"]);
     assert_eq!(keyagent(&repository, &["hook", "install"]).status.code(), Some(0));
     repository.write("new", new.ini());
@@ -269,10 +257,7 @@ fn what_is_pushed_is_allowed_and_nothing_else() {
 #[test]
 fn a_tag_that_holds_a_key_is_made_anew() {
     let (repository, key) = (Repository::begun(), Key::random());
-    let remote = tempfile::tempdir().unwrap();
-    let url = remote.path().to_str().unwrap();
-    repository.git(&["init", "--quiet", "--bare", url]);
-    repository.git(&["remote", "add", "origin", url]);
+    let _remote = with_remote(&repository);
     assert_eq!(keyagent(&repository, &["hook", "install"]).status.code(), Some(0));
     repository.git(&["tag", "-a", "v1", "-m", &key.id]);
     let blocked = shell(&repository, "git push origin v1");

@@ -103,19 +103,18 @@ impl Repository {
             Some(Kind::Commit) => {}
             Some(Kind::Blob | Kind::Tree) | None => return Ok(Standing::Elsewhere),
         }
+        if self.is_bare {
+            return Ok(Standing::Here(Depth {
+                is_tip: false,
+                is_root: self.parents(&name)? == 0,
+                has_merges: false,
+            }));
+        }
         // Without a commit yet there is no HEAD.
         let is_here = matches!(
             self.line("rev-list", &["--max-count=1", &name, "^HEAD"]),
             Ok(None)
         );
-        if self.is_bare {
-            let with_parents = self.line("rev-list", &["--max-count=1", "--parents", &name])?;
-            return Ok(Standing::Here(Depth {
-                is_tip: false,
-                is_root: with_parents.is_some_and(|line| !line.contains(' ')),
-                has_merges: false,
-            }));
-        }
         if is_here {
             return Ok(Standing::Here(self.depth(&name, "HEAD")?));
         }
@@ -135,8 +134,7 @@ impl Repository {
 
     fn depth(&self, name: &str, tip: &str) -> Result<Depth, Error> {
         let tip_name = self.line("rev-parse", &["--verify", tip])?;
-        let with_parents = self.line("rev-list", &["--max-count=1", "--parents", name])?;
-        let parents = with_parents.map_or(0, |line| line.split(' ').count() - 1);
+        let parents = self.parents(name)?;
         let merge = self.line(
             "rev-list",
             &["--max-count=1", "--merges", tip, &format!("^{name}")],
@@ -146,6 +144,12 @@ impl Repository {
             is_root: parents == 0,
             has_merges: parents > 1 || merge.is_some(),
         })
+    }
+
+    /// How many parents a commit has.
+    fn parents(&self, name: &str) -> Result<usize, Error> {
+        let with_parents = self.line("rev-list", &["--max-count=1", "--parents", name])?;
+        Ok(with_parents.map_or(0, |line| line.split(' ').count() - 1))
     }
 
     /// The stash that a commit is, or is a part of: what was staged and what was untracked are commits of their own.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::git::{Reached, Repository};
+use crate::git::{Reached, Repository, abbreviated};
 use crate::hook::Hook;
 use crate::problem::Problem;
 use crate::process::Environment;
@@ -73,12 +73,11 @@ impl Pushed {
 
     /// What is pushed, as git log takes it and a person types it, where `head` is checked out.
     pub fn range(&self, head: Option<&str>) -> String {
-        const TYPED: usize = 12;
         let typed = |name: &str| {
             if Some(name) == head {
                 "HEAD".to_owned()
             } else {
-                name.get(..TYPED).unwrap_or(name).to_owned()
+                abbreviated(name).to_owned()
             }
         };
         let tips = self.tips.iter().map(|tip| typed(tip));

@@ -7,6 +7,7 @@ use super::Scanned;
 use super::allow::Settled;
 use super::change::{Bound, Finding, Packing};
 use super::detector::Rule;
+use crate::git;
 use crate::problem::Problem;
 
 mod github;
@@ -188,7 +189,7 @@ fn known(finding: &Finding) -> Vec<String> {
         known.push("a key of yours".to_owned());
     }
     if let Some(commit) = &finding.commit {
-        known.push(format!("commit {}", commit.get(..12).unwrap_or(commit)));
+        known.push(format!("commit {}", git::abbreviated(commit)));
     }
     known
 }

@@ -122,11 +122,16 @@ fn told(
             "{FILE_NAME} says something else than is staged; it counts with: git add -- :/{FILE_NAME}"
         ));
     }
-    let facts = if settled.findings.is_empty() && settled.unread.is_empty() {
-        Facts::default()
+    let is_advised = if settled.findings.is_empty() {
+        !settled.unread.is_empty()
     } else {
+        args.format == Format::Text
+    };
+    let facts = if is_advised {
         // They only help: without them the advice is more general.
         facts(&settled, source, pushed, here, environment).unwrap_or_default()
+    } else {
+        Facts::default()
     };
     if !settled.findings.is_empty() && args.format == Format::Text {
         ui::note(&report::way_on(&settled, source, &facts));

@@ -1,7 +1,7 @@
 //! How a key is taken out of what is committed already, by where that stands.
 
 use super::{Facts, Source};
-use crate::git::Standing;
+use crate::git::{Standing, abbreviated};
 use crate::scan::allow::Settled;
 use crate::scan::report::shell_word;
 use crate::scan::source::MESSAGE;
@@ -59,7 +59,7 @@ pub(super) fn committed(settled: &Settled, source: Source<'_>, facts: &Facts, li
         }
         return;
     }
-    let short = short(name);
+    let short = abbreviated(name);
     let merges = if depth.has_merges { " --rebase-merges" } else { "" };
     lines.push(if is_alone {
         format!("take the key out of the commit{if_yours}:")
@@ -80,9 +80,4 @@ pub(super) fn committed(settled: &Settled, source: Source<'_>, facts: &Facts, li
         ));
         lines.push("  git commit --amend --no-edit && git rebase --continue".to_owned());
     }
-}
-
-/// A commit's name as people type it.
-fn short(name: &str) -> &str {
-    name.get(..12).unwrap_or(name)
 }
