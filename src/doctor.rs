@@ -86,7 +86,7 @@ impl Check {
 
     /// A thing that could not be looked at for a reason outside all checks: it is a problem of its own.
     pub fn problem(area: Area, check: &'static str, problem: &crate::problem::Problem) -> Self {
-        let message = format!("{}: {}", problem.error, problem.cause);
+        let message = problem.in_one_line();
         // The first line is what to do; further ones explain it.
         let command = problem.hint.lines().next().unwrap_or_default();
         Self::new(area, check, Level::Problem, message).mended_by(command)

@@ -26,6 +26,11 @@ impl Problem {
             hint: hint.into(),
         }
     }
+
+    /// What failed and why in one line, for formats that have no room for three.
+    pub fn in_one_line(&self) -> String {
+        format!("{}: {}", self.error, self.cause)
+    }
 }
 
 /// A path as a POSIX shell takes it.

@@ -136,15 +136,11 @@ pub struct OpenFile {
     pub mode: String,
 }
 
-fn in_words(problem: &Problem) -> String {
-    format!("{}: {}", problem.error, problem.cause)
-}
-
 impl Facts {
     /// Of a check that could not be made.
     pub fn of_problem(problem: Problem) -> Self {
         Self {
-            errors: vec![in_words(&problem)],
+            errors: vec![problem.in_one_line()],
             problems: vec![problem],
             ..Self::default()
         }
@@ -192,7 +188,7 @@ impl Facts {
             errors: report
                 .errors
                 .iter()
-                .map(|error| in_words(&error.problem))
+                .map(|error| error.problem.in_one_line())
                 .collect(),
             problems: report.errors.iter().map(|error| error.problem.clone()).collect(),
             superseded: rotations

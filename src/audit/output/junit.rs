@@ -74,7 +74,7 @@ impl<W: Write> Output for Junit<W> {
             let mut suite = TestSuite::new("not evaluated");
             for missing in &tail.tally.not_evaluated {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-                status.set_message(format!("{}: {}", missing.problem.error, missing.problem.cause));
+                status.set_message(missing.problem.in_one_line());
                 suite.add_test_case(TestCase::new(missing.what.as_str(), status));
             }
             report.add_test_suite(suite);

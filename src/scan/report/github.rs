@@ -32,7 +32,7 @@ pub fn github(settled: &Settled) -> String {
         text.push_str(&format!(
             "::error title={}::{}\n",
             property("keyagent: not read"),
-            data(&format!("{}: {}", problem.error, problem.cause))
+            data(&problem.in_one_line())
         ));
     }
     text

@@ -33,7 +33,7 @@ pub fn sarif(settled: &Settled) -> Result<String, serde_json::Error> {
         .chain(settled.failures.iter().map(|problem| {
             json!({
                 "level": "error",
-                "message": { "text": format!("{}: {}", problem.error, problem.cause) },
+                "message": { "text": problem.in_one_line() },
             })
         }))
         .collect();

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{counted, known, shown, why_unread};
+use crate::problem::Problem;
 use crate::scan::allow::{Settled, is_own_and_live};
 use crate::scan::change::Finding;
 use crate::scan::detector::Encoding;
@@ -56,10 +57,7 @@ fn unread(settled: &Settled) -> Vec<String> {
             why_unread(unread.why)
         )
     });
-    let failures = settled
-        .failures
-        .iter()
-        .map(|problem| format!("{}: {}", problem.error, problem.cause));
+    let failures = settled.failures.iter().map(Problem::in_one_line);
     let mut lines: Vec<String> = unread.chain(failures).take(UNREAD_ROWS).collect();
     if lines.len() < told {
         lines.push(format!(

@@ -66,6 +66,7 @@ fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) {
         let mut visitor = Visitor {
             scanner,
             folder,
+            ignored,
             all: &all,
             read: Read::default(),
         };
@@ -75,13 +76,11 @@ fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) {
     all.failures.sort_by(|one, other| one.0.cmp(&other.0));
     scan.failures
         .extend(all.failures.into_iter().map(|(_, error)| error.into()));
-    if ignored == Ignored::IsSkipped {
-        scan.ignored += all
-            .met
-            .iter()
-            .map(|(folder, met)| passed_over(folder, *met))
-            .sum::<u64>();
-    }
+    scan.ignored += all
+        .met
+        .iter()
+        .map(|(folder, met)| passed_over(folder, *met))
+        .sum::<u64>();
     scan.scanned.blobs += all.scanned.blobs;
     scan.scanned.bytes += all.scanned.bytes;
     let mut contents = all.contents;
@@ -111,6 +110,7 @@ fn passed_over(folder: &Path, met: u64) -> u64 {
 struct Visitor<'a> {
     scanner: &'a Scanner,
     folder: &'a Path,
+    ignored: Ignored,
     all: &'a Mutex<Read>,
     read: Read,
 }
@@ -124,14 +124,8 @@ impl Visitor<'_> {
                 return WalkState::Continue;
             }
         };
-        if entry.depth() > 0
-            && let Some(folder) = entry.path().parent()
-        {
-            self.met_in(folder);
-        }
-        if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-            // Every entry of a folder may be ignored.
-            self.read.met.entry(entry.path().to_owned()).or_default();
+        if self.ignored == Ignored::IsSkipped {
+            self.meet(&entry);
         }
         // A broken pattern in an ignore file may hide less than was meant, never more.
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
@@ -149,7 +143,14 @@ impl Visitor<'_> {
         WalkState::Continue
     }
 
-    fn met_in(&mut self, folder: &Path) {
+    /// Counts an entry of a folder; a folder itself too, for all that is in it may be ignored.
+    fn meet(&mut self, entry: &DirEntry) {
+        if entry.file_type().is_some_and(|kind| kind.is_dir()) {
+            self.read.met.entry(entry.path().to_owned()).or_default();
+        }
+        let Some(folder) = entry.path().parent().filter(|_| entry.depth() > 0) else {
+            return;
+        };
         match self.read.met.get_mut(folder) {
             Some(met) => *met += 1,
             None => {
