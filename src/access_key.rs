@@ -43,10 +43,14 @@ pub enum InvalidAccessKeyId {
     /// A character outside `A-Z a-z 0-9 _`.
     #[error("a key ID has only letters, digits and `_`, this value has something else")]
     Character,
+    /// As long as a secret access key and of capital and small letters; three of ten secrets have no `+` or `/`.
+    #[error("this value looks like a secret access key, not like a key ID")]
+    Secret,
 }
 
 impl AccessKeyId {
-    /// Checks `text` against IAM's pattern `[\w]+`, 16 to 128 characters.
+    /// Checks `text` against IAM's pattern `[\w]+`, 16 to 128 characters. Because an ID is shown everywhere, a value that
+    /// fits but may be a secret in the wrong place is refused: no service known hands out such IDs.
     ///
     /// # Errors
     ///
@@ -63,6 +67,10 @@ impl AccessKeyId {
         }
         if !(16..=128).contains(&text.len()) {
             return Err(InvalidAccessKeyId::Length(text.len()));
+        }
+        let has = |class: fn(&u8) -> bool| text.bytes().any(|byte| class(&byte));
+        if text.len() >= 40 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) {
+            return Err(InvalidAccessKeyId::Secret);
         }
         Ok(Self(text.to_owned()))
     }
@@ -241,6 +249,7 @@ mod tests {
             ("\"AKIA\"", InvalidAccessKeyId::Quoted),
             ("short", InvalidAccessKeyId::Length(5)),
             ("wJalrXUtnFEMI/K7MDENG", InvalidAccessKeyId::Character),
+            (&"wJalrXUtnF".repeat(4), InvalidAccessKeyId::Secret),
         ] {
             assert_eq!(AccessKeyId::parse(text), Err(error.clone()));
             assert!(!error.to_string().contains(text));

@@ -99,33 +99,60 @@ fn a_file_that_cannot_be_read_is_no_mistake_in_it() {
 
 #[test]
 fn a_secret_in_the_wrong_place_is_repeated_nowhere() {
-    let home = Home::new();
-    home.write_credentials("[dev]\nregion = x\n");
     let account = Account::start();
     let secret = account.user("ann").secret_access_key;
-    home.settings(&format!("warn_days = {secret}"));
-    for arguments in [
-        &["settings", "check"][..],
-        &["settings", "show"],
-        &["status"],
-        &["doctor", "--offline"],
-        &["disable", "--user-name", "ann", "--access-key-id", &secret],
-        &["rotate", &secret],
-        &["rotate", "-p", &secret, "--yes"],
-        &["agent", "snooze", "--for", &secret],
-        &["audit", "--as-of", &secret, "--report", "x"],
-    ] {
-        let run = home.keyagent(arguments);
-        assert!(
-            run.code != 0 && !run.everything().contains(&secret),
-            "{arguments:?}: {}",
-            run.everything()
-        );
-        assert!(
-            run.everything().contains(&secret[..4]),
-            "{arguments:?}: {}",
-            run.everything()
-        );
+    // Three of ten secrets have no sign, and fit the pattern of a key ID.
+    for secret in [secret.replace(['+', '/'], "x"), format!("{}/+x", &secret[..37])] {
+        let home = Home::new();
+        home.write_credentials(&format!(
+            "[dev]\naws_access_key_id = {secret}\naws_secret_access_key = AKIA\n"
+        ));
+        home.settings(&format!("warn_days = {secret}"));
+        for arguments in [
+            &["settings", "check"][..],
+            &["settings", "show"],
+            &["status"],
+            &["doctor", "--offline"],
+            &["disable", "--user-name", "ann", "--access-key-id", &secret],
+            &["rotate", &secret],
+            &["rotate", "-p", &secret, "--yes"],
+            &["agent", "snooze", "--for", &secret],
+            &["audit", "--as-of", &secret, "--report", "x"],
+        ] {
+            let run = home.keyagent(arguments);
+            assert!(
+                run.code != 0 && !run.everything().contains(&secret),
+                "{arguments:?}: {}",
+                run.everything()
+            );
+            assert!(
+                run.everything().contains(&secret[..4]),
+                "{arguments:?}: {}",
+                run.everything()
+            );
+        }
+        home.settings("");
+        for arguments in [
+            &["status"][..],
+            &["status", "--json"],
+            &["doctor", "--offline"],
+            &["rotate", "-p", "dev", "--yes"],
+            &["undo", "-p", "dev", "--yes"],
+            &["agent", "run", "--once"],
+        ] {
+            let run = home.keyagent(arguments);
+            assert!(
+                !run.everything().contains(&secret),
+                "{arguments:?}: {}",
+                run.everything()
+            );
+        }
+        let why = if secret.contains('/') {
+            "has something else"
+        } else {
+            "looks like a secret access key"
+        };
+        assert!(home.keyagent(&["status"]).everything().contains(why), "{why}");
     }
 }
 
