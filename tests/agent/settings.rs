@@ -104,7 +104,7 @@ fn a_secret_in_the_wrong_place_is_repeated_nowhere() {
     // Three of ten secrets have no sign, and fit the pattern of a key ID.
     for secret in [secret.replace(['+', '/'], "x"), format!("{}/+x", &secret[..37])] {
         let home = Home::new();
-        home.write_credentials(&format!(
+        home.write_credentials(format!(
             "[dev]\naws_access_key_id = {secret}\naws_secret_access_key = AKIA\n"
         ));
         home.settings(&format!("warn_days = {secret}"));
