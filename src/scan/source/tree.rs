@@ -1,9 +1,9 @@
 //! Files and folders, as ripgrep would walk them; but hidden files are always read, and binary ones too.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, TrySendError};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
@@ -42,48 +42,62 @@ pub fn paths(scanner: &Scanner, paths: &[PathBuf], ignored: Ignored) -> Scan {
     scan
 }
 
-/// What the threads have read; what holds nothing is only counted.
+/// How many jobs are handed over at once, so that threads seldom wake each other.
+const AT_ONCE: usize = 32;
+/// How many times as many wait at most.
+const WAITING: usize = 64;
+
+/// What those who walk leave to those who read.
+enum Job {
+    File(PathBuf),
+    /// A folder of which some entries may be ignored.
+    Folder(PathBuf),
+}
+
+/// What the threads have done; what holds nothing is only counted.
 #[derive(Default)]
-struct Read {
+struct Done {
     scanned: Scanned,
     contents: Vec<(PathBuf, Content)>,
-    /// How many entries of each folder were met.
-    met: HashMap<PathBuf, u64>,
+    /// Entries of folders, all of them.
+    entries: u64,
+    /// Entries of folders that the walk has met: all but what is ignored.
+    met: u64,
     failures: Vec<(PathBuf, Error)>,
 }
 
+impl Done {
+    fn work_off(&mut self, scanner: &Scanner, jobs: Vec<Job>) {
+        for job in jobs {
+            match job {
+                Job::File(path) => match read(scanner, &path) {
+                    Ok(content) => self.contents.extend(kept(&mut self.scanned, [(path, content)])),
+                    Err(error) => self.failures.push((path, error)),
+                },
+                Job::Folder(path) => self.entries += entries(&path),
+            }
+        }
+    }
+
+    fn add(&mut self, mut other: Self) {
+        self.scanned.blobs += other.scanned.blobs;
+        self.scanned.bytes += other.scanned.bytes;
+        self.contents.append(&mut other.contents);
+        self.entries += other.entries;
+        self.met += other.met;
+        self.failures.append(&mut other.failures);
+    }
+}
+
 fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let walk = WalkBuilder::new(folder)
-        .hidden(false)
-        .standard_filters(ignored == Ignored::IsSkipped)
-        .hidden(false)
-        .filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git")
-        .threads(cores)
-        .build_parallel();
-    let all = Mutex::new(Read::default());
-    walk.run(|| {
-        let mut visitor = Visitor {
-            scanner,
-            folder,
-            ignored,
-            all: &all,
-            read: Read::default(),
-        };
-        Box::new(move |entry| visitor.visit(entry))
-    });
-    let mut all = all.into_inner().expect("no thread has panicked");
-    all.failures.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut done = walk_and_read(scanner, folder, ignored);
+    done.failures.sort_by(|one, other| one.0.cmp(&other.0));
     scan.failures
-        .extend(all.failures.into_iter().map(|(_, error)| error.into()));
-    scan.ignored += all
-        .met
-        .iter()
-        .map(|(folder, met)| passed_over(folder, *met))
-        .sum::<u64>();
-    scan.scanned.blobs += all.scanned.blobs;
-    scan.scanned.bytes += all.scanned.bytes;
-    let mut contents = all.contents;
+        .extend(done.failures.into_iter().map(|(_, error)| error.into()));
+    scan.ignored += done.entries.saturating_sub(done.met);
+    scan.scanned.blobs += done.scanned.blobs;
+    scan.scanned.bytes += done.scanned.bytes;
+    let mut contents = done.contents;
     contents.sort_by(|one, other| (one.0.parent(), &one.0).cmp(&(other.0.parent(), &other.0)));
     // The parts of a key lie side by side, if they lie in several files.
     for side_by_side in contents.chunk_by_mut(|one, other| one.0.parent() == other.0.parent()) {
@@ -95,24 +109,76 @@ fn below(scanner: &Scanner, folder: &Path, ignored: Ignored, scan: &mut Scan) {
     }
 }
 
-/// How many entries of a folder were not met: those that are ignored, and nothing else.
-fn passed_over(folder: &Path, met: u64) -> u64 {
+/// Those who read are threads of their own: in the walk, whoever finds nothing to do sleeps for a millisecond, as
+/// happens at the beginning and at the end of each.
+fn walk_and_read(scanner: &Scanner, folder: &Path, ignored: Ignored) -> Done {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let walk = WalkBuilder::new(folder)
+        .hidden(false)
+        .standard_filters(ignored == Ignored::IsSkipped)
+        .hidden(false)
+        .filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git")
+        .threads(cores)
+        .build_parallel();
+    let all = Mutex::new(Done::default());
+    let (sender, jobs) = mpsc::sync_channel(WAITING);
+    let jobs = Mutex::new(jobs);
+    std::thread::scope(|threads| {
+        for _ in 0..cores {
+            threads.spawn(|| {
+                let done = work(scanner, &jobs);
+                all.lock().expect("no thread has panicked").add(done);
+            });
+        }
+        walk.run(|| {
+            let mut visitor = Visitor {
+                scanner,
+                folder,
+                ignored,
+                sender: sender.clone(),
+                jobs: Vec::with_capacity(AT_ONCE),
+                all: &all,
+                done: Done::default(),
+            };
+            Box::new(move |entry| visitor.visit(entry))
+        });
+        // Those who read are done when nobody can send any more.
+        drop(sender);
+    });
+    all.into_inner().expect("no thread has panicked")
+}
+
+/// Reads and counts until nobody walks any more.
+fn work(scanner: &Scanner, jobs: &Mutex<mpsc::Receiver<Vec<Job>>>) -> Done {
+    let mut done = Done::default();
+    let next = || jobs.lock().expect("no thread has panicked").recv().ok();
+    for jobs in std::iter::from_fn(next) {
+        done.work_off(scanner, jobs);
+    }
+    done
+}
+
+/// How many entries a folder has, without git's own.
+fn entries(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return 0;
     };
-    let there = entries
+    let count = entries
         .flatten()
         .filter(|entry| entry.file_name() != ".git")
         .count();
-    u64::try_from(there).map_or(0, |there| there.saturating_sub(met))
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 struct Visitor<'a> {
     scanner: &'a Scanner,
     folder: &'a Path,
     ignored: Ignored,
-    all: &'a Mutex<Read>,
-    read: Read,
+    sender: mpsc::SyncSender<Vec<Job>>,
+    /// What has not been handed over yet.
+    jobs: Vec<Job>,
+    all: &'a Mutex<Done>,
+    done: Done,
 }
 
 impl Visitor<'_> {
@@ -120,61 +186,44 @@ impl Visitor<'_> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                self.fail(unreadable(error, self.folder));
+                self.done.failures.push(unreadable(error, self.folder));
                 return WalkState::Continue;
             }
         };
-        if self.ignored == Ignored::IsSkipped {
-            self.meet(&entry);
-        }
+        self.done.met += u64::from(entry.depth() > 0);
         // A broken pattern in an ignore file may hide less than was meant, never more.
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            return WalkState::Continue;
-        }
-        match read(self.scanner, entry.path()) {
-            Ok(content) => {
-                let path = entry.into_path();
-                self.read
-                    .contents
-                    .extend(kept(&mut self.read.scanned, [(path, content)]));
+        let job = match entry.file_type() {
+            Some(kind) if kind.is_file() => Job::File(entry.into_path()),
+            Some(kind) if kind.is_dir() && self.ignored == Ignored::IsSkipped => {
+                Job::Folder(entry.into_path())
             }
-            Err(error) => self.fail((entry.into_path(), error)),
+            Some(_) | None => return WalkState::Continue,
+        };
+        self.jobs.push(job);
+        if self.jobs.len() == AT_ONCE {
+            self.hand_over();
         }
         WalkState::Continue
     }
 
-    /// Counts an entry of a folder; a folder itself too, for all that is in it may be ignored.
-    fn meet(&mut self, entry: &DirEntry) {
-        if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-            self.read.met.entry(entry.path().to_owned()).or_default();
-        }
-        let Some(folder) = entry.path().parent().filter(|_| entry.depth() > 0) else {
-            return;
-        };
-        match self.read.met.get_mut(folder) {
-            Some(met) => *met += 1,
-            None => {
-                self.read.met.insert(folder.to_owned(), 1);
+    /// Whoever walks is many times as fast as those who read, and helps them where enough waits for them.
+    fn hand_over(&mut self) {
+        let jobs = std::mem::replace(&mut self.jobs, Vec::with_capacity(AT_ONCE));
+        match self.sender.try_send(jobs) {
+            Ok(()) => {}
+            Err(TrySendError::Full(jobs) | TrySendError::Disconnected(jobs)) => {
+                self.done.work_off(self.scanner, jobs);
             }
         }
-    }
-
-    fn fail(&mut self, failure: (PathBuf, Error)) {
-        self.read.failures.push(failure);
     }
 }
 
 impl Drop for Visitor<'_> {
     /// The walk ends a thread by dropping what visits.
     fn drop(&mut self) {
-        let mut all = self.all.lock().expect("no thread has panicked");
-        all.scanned.blobs += self.read.scanned.blobs;
-        all.scanned.bytes += self.read.scanned.bytes;
-        all.contents.append(&mut self.read.contents);
-        all.failures.append(&mut self.read.failures);
-        for (folder, met) in self.read.met.drain() {
-            *all.met.entry(folder).or_default() += met;
-        }
+        self.hand_over();
+        let done = std::mem::take(&mut self.done);
+        self.all.lock().expect("no thread has panicked").add(done);
     }
 }
 
