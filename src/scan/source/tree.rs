@@ -3,9 +3,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::mpsc::{self, TrySendError};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
+
+mod jobs;
+
+use jobs::Jobs;
 
 use super::kept;
 use crate::scan::{Change, Content, Error, Scan, Scanned, Scanner};
@@ -42,10 +45,10 @@ pub fn paths(scanner: &Scanner, paths: &[PathBuf], ignored: Ignored) -> Scan {
     scan
 }
 
-/// How many jobs are handed over at once, so that threads seldom wake each other.
+/// How many jobs are handed over at once.
 const AT_ONCE: usize = 32;
-/// How many times as many wait at most.
-const WAITING: usize = 64;
+/// From how many waiting jobs on whoever walks reads too: a walk is many times as fast as reading.
+const MANY: usize = 2048;
 
 /// What those who walk leave to those who read.
 enum Job {
@@ -67,8 +70,12 @@ struct Done {
 }
 
 impl Done {
-    fn work_off(&mut self, scanner: &Scanner, jobs: Vec<Job>) {
-        for job in jobs {
+    /// Works until there is nothing to do.
+    fn work(&mut self, scanner: &Scanner, next: impl Fn() -> Vec<Job>) {
+        for job in std::iter::repeat_with(next)
+            .take_while(|jobs| !jobs.is_empty())
+            .flatten()
+        {
             match job {
                 Job::File(path) => match read(scanner, &path) {
                     Ok(content) => self.contents.extend(kept(&mut self.scanned, [(path, content)])),
@@ -121,12 +128,12 @@ fn walk_and_read(scanner: &Scanner, folder: &Path, ignored: Ignored) -> Done {
         .threads(cores)
         .build_parallel();
     let all = Mutex::new(Done::default());
-    let (sender, jobs) = mpsc::sync_channel(WAITING);
-    let jobs = Mutex::new(jobs);
+    let jobs = Jobs::new();
     std::thread::scope(|threads| {
         for _ in 0..cores {
             threads.spawn(|| {
-                let done = work(scanner, &jobs);
+                let mut done = Done::default();
+                done.work(scanner, || jobs.next());
                 all.lock().expect("no thread has panicked").add(done);
             });
         }
@@ -135,27 +142,16 @@ fn walk_and_read(scanner: &Scanner, folder: &Path, ignored: Ignored) -> Done {
                 scanner,
                 folder,
                 ignored,
-                sender: sender.clone(),
-                jobs: Vec::with_capacity(AT_ONCE),
+                jobs: &jobs,
+                to_hand_over: Vec::with_capacity(AT_ONCE),
                 all: &all,
                 done: Done::default(),
             };
             Box::new(move |entry| visitor.visit(entry))
         });
-        // Those who read are done when nobody can send any more.
-        drop(sender);
+        jobs.close();
     });
     all.into_inner().expect("no thread has panicked")
-}
-
-/// Reads and counts until nobody walks any more.
-fn work(scanner: &Scanner, jobs: &Mutex<mpsc::Receiver<Vec<Job>>>) -> Done {
-    let mut done = Done::default();
-    let next = || jobs.lock().expect("no thread has panicked").recv().ok();
-    for jobs in std::iter::from_fn(next) {
-        done.work_off(scanner, jobs);
-    }
-    done
 }
 
 /// How many entries a folder has, without git's own.
@@ -174,9 +170,8 @@ struct Visitor<'a> {
     scanner: &'a Scanner,
     folder: &'a Path,
     ignored: Ignored,
-    sender: mpsc::SyncSender<Vec<Job>>,
-    /// What has not been handed over yet.
-    jobs: Vec<Job>,
+    jobs: &'a Jobs<Job>,
+    to_hand_over: Vec<Job>,
     all: &'a Mutex<Done>,
     done: Done,
 }
@@ -199,29 +194,19 @@ impl Visitor<'_> {
             }
             Some(_) | None => return WalkState::Continue,
         };
-        self.jobs.push(job);
-        if self.jobs.len() == AT_ONCE {
-            self.hand_over();
+        self.to_hand_over.push(job);
+        if self.to_hand_over.len() == AT_ONCE {
+            self.jobs.add(&mut self.to_hand_over);
+            self.done.work(self.scanner, || self.jobs.next_of(MANY));
         }
         WalkState::Continue
-    }
-
-    /// Whoever walks is many times as fast as those who read, and helps them where enough waits for them.
-    fn hand_over(&mut self) {
-        let jobs = std::mem::replace(&mut self.jobs, Vec::with_capacity(AT_ONCE));
-        match self.sender.try_send(jobs) {
-            Ok(()) => {}
-            Err(TrySendError::Full(jobs) | TrySendError::Disconnected(jobs)) => {
-                self.done.work_off(self.scanner, jobs);
-            }
-        }
     }
 }
 
 impl Drop for Visitor<'_> {
     /// The walk ends a thread by dropping what visits.
     fn drop(&mut self) {
-        self.hand_over();
+        self.jobs.add(&mut self.to_hand_over);
         let done = std::mem::take(&mut self.done);
         self.all.lock().expect("no thread has panicked").add(done);
     }
