@@ -118,6 +118,10 @@ fn a_secret_in_the_wrong_place_is_repeated_nowhere() {
             &["rotate", "-p", &secret, "--yes"],
             &["agent", "snooze", "--for", &secret],
             &["audit", "--as-of", &secret, "--report", "x"],
+            &["audit", "--report", &secret],
+            &["scan", &secret],
+            &["scan", "--format", "json", &secret],
+            &["disable", &format!("--from-audit={secret}"), "--yes"],
         ] {
             let run = home.keyagent(arguments);
             assert!(
@@ -139,6 +143,7 @@ fn a_secret_in_the_wrong_place_is_repeated_nowhere() {
             &["rotate", "-p", "dev", "--yes"],
             &["undo", "-p", "dev", "--yes"],
             &["agent", "run", "--once"],
+            &["enable", "--run", &secret, "--yes"],
         ] {
             let run = home.keyagent(arguments);
             assert!(
