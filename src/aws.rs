@@ -18,6 +18,7 @@ mod date;
 mod error;
 mod http_client;
 mod organization;
+mod reply;
 mod settings;
 
 pub use http_client::{CaBundleError, Connections};
@@ -376,19 +377,23 @@ impl Iam for Client {
         access_key_id: &AccessKeyId,
         status: AccessKeyStatus,
     ) -> Result<(), Error> {
+        const ACTION: &str = "UpdateAccessKey";
         let status = match status {
             AccessKeyStatus::Active => StatusType::Active,
             AccessKeyStatus::Inactive => StatusType::Inactive,
         };
+        let acknowledged = reply::Acknowledged::new(ACTION);
         self.iam
             .update_access_key()
             .user_name(&user_name.0)
             .access_key_id(access_key_id.as_str())
             .status(status)
+            .customize()
+            .interceptor(acknowledged.clone())
             .send()
             .await
-            .map_err(|error| error::translate("UpdateAccessKey", &error))?;
-        Ok(())
+            .map_err(|error| error::translate(ACTION, &error))?;
+        acknowledged.check()
     }
 
     async fn delete_access_key(
@@ -396,6 +401,8 @@ impl Iam for Client {
         user_name: &UserName,
         access_key_id: &AccessKeyId,
     ) -> Result<(), Error> {
+        const ACTION: &str = "DeleteAccessKey";
+        let acknowledged = reply::Acknowledged::new(ACTION);
         // Repeated after a lost reply it would answer NoSuchEntity, which reads like a mistake.
         self.iam
             .delete_access_key()
@@ -403,10 +410,11 @@ impl Iam for Client {
             .access_key_id(access_key_id.as_str())
             .customize()
             .config_override(sent_once())
+            .interceptor(acknowledged.clone())
             .send()
             .await
-            .map_err(|error| error::translate("DeleteAccessKey", &error))?;
-        Ok(())
+            .map_err(|error| error::translate(ACTION, &error))?;
+        acknowledged.check()
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Kept {
     InAFile,
     /// A file cannot be read, so whether it holds the key is unknown.
     FileUnreadable(Vec<PathBuf>),
+    /// No file holds the pair of the key by which it was superseded: with this one its only secret would go.
+    SuccessorInNoFile(AccessKeyId),
 }
 
 impl Kept {
@@ -63,13 +65,17 @@ impl Kept {
                     paths.join(", ")
                 )
             }
+            Self::SuccessorInNoFile(successor) => format!(
+                "no file of the rotation holds {successor} any more, by which it was superseded; keyagent keeps the \
+                 only copies of both secrets"
+            ),
         }
     }
 
     /// Whether the user has to look at it, as opposed to keyagent or AWS having no answer.
     pub fn is_for_the_user(&self) -> bool {
         match self {
-            Self::UsedSince(_) | Self::ActiveAgain | Self::InAFile => true,
+            Self::UsedSince(_) | Self::ActiveAgain | Self::InAFile | Self::SuccessorInNoFile(_) => true,
             Self::NoUseRecorded | Self::LastUseUnknown(_) | Self::FileUnreadable(_) => false,
         }
     }
@@ -99,12 +105,13 @@ pub async fn judge(
         let by_undo = rotation.state != State::Undone;
         return Verdict::TooEarly { until, by_undo };
     }
+    let is_listed = |id: &AccessKeyId| keys.iter().any(|key| key.access_key_id == *id);
+    if let Some(kept) = held(rotation, id, is_listed) {
+        return Verdict::Keep(kept);
+    }
     let Some(listed) = keys.iter().find(|key| key.access_key_id == *id) else {
         return Verdict::Gone;
     };
-    if let Some(kept) = held(rotation, id) {
-        return Verdict::Keep(kept);
-    }
     let last_used = iam.get_access_key_last_used(id).await;
     decide(
         listed.status,
@@ -113,16 +120,21 @@ pub async fn judge(
     )
 }
 
-fn held(rotation: &Rotation, id: &AccessKeyId) -> Option<Kept> {
+/// Why the files forbid it. A key that AWS does not have can stand in them, and a successor that it does not have can be
+/// missing.
+fn held(rotation: &Rotation, id: &AccessKeyId, is_listed: impl Fn(&AccessKeyId) -> bool) -> Option<Kept> {
     let pairs = PairsHeld::read(&rotation.plan);
-    if pairs.names(id) {
-        Some(Kept::InAFile)
-    } else if pairs.is_unreadable() {
-        let paths = rotation.plan.files.iter().map(|file| file.path.clone());
-        Some(Kept::FileUnreadable(paths.collect()))
-    } else {
-        None
+    if pairs.names(id) && is_listed(id) {
+        return Some(Kept::InAFile);
     }
+    if pairs.is_unreadable() {
+        let paths = rotation.plan.files.iter().map(|file| file.path.clone());
+        return Some(Kept::FileUnreadable(paths.collect()));
+    }
+    let is_missing = |successor: &&AccessKeyId| is_listed(successor) && pairs.find(successor).is_none();
+    successor(rotation)
+        .filter(is_missing)
+        .map(|successor| Kept::SuccessorInNoFile(successor.clone()))
 }
 
 /// The pure part, for a key that is listed and in no file.
@@ -144,14 +156,18 @@ fn decide(
     }
 }
 
-/// In words, what a rotation's superseded key was superseded by: for plans and reports.
-pub fn superseded_by(rotation: &Rotation) -> String {
-    let by = if rotation.state == State::Undone {
+/// The key by which a rotation's superseded key was superseded.
+fn successor(rotation: &Rotation) -> Option<&AccessKeyId> {
+    if rotation.state == State::Undone {
         Some(&rotation.plan.old_access_key_id)
     } else {
         rotation.new_access_key_id.as_ref()
-    };
-    by.map_or_else(|| "another key".to_owned(), ToString::to_string)
+    }
+}
+
+/// The same in words, for plans and reports.
+pub fn superseded_by(rotation: &Rotation) -> String {
+    successor(rotation).map_or_else(|| "another key".to_owned(), ToString::to_string)
 }
 
 #[cfg(test)]

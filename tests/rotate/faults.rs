@@ -29,6 +29,11 @@ fn not_aws() -> Value {
     json!({ "when": "after", "status": 200, "body": "<html>sign in</html>" })
 }
 
+/// The same, and AWS has never seen the call.
+fn kept_from_aws() -> Value {
+    json!({ "status": 200, "body": "<html>sign in</html>" })
+}
+
 struct Case<'a> {
     account: &'a Account,
     home: Home,
@@ -71,7 +76,10 @@ impl<'a> Case<'a> {
         }
         let held = String::from_utf8(self.home.credentials()).unwrap();
         let secrets = self.home.join(".local/state/keyagent/secrets");
-        for id in self.account.keys_of(&self.user).into_keys() {
+        let keys = self.account.keys_of(&self.user);
+        let active = keys.values().filter(|status| *status == "Active").count();
+        assert_eq!(active, 1, "{told}: {keys:?}, {}", run.everything());
+        for id in keys.into_keys() {
             assert!(
                 held.contains(&id) || secrets.join(&id).exists(),
                 "{told}: nobody has the secret of {id}"
@@ -96,9 +104,16 @@ impl<'a> Case<'a> {
 fn each_call_of_a_rotation_may_go_wrong_once() {
     let account = Account::start();
     let calls = Case::new(&account, "count").calls_of(ROTATE);
-    for (kind, fault) in [lost_reply(), server_error(), throttled(), delayed(), not_aws()]
-        .iter()
-        .enumerate()
+    for (kind, fault) in [
+        lost_reply(),
+        server_error(),
+        throttled(),
+        delayed(),
+        not_aws(),
+        kept_from_aws(),
+    ]
+    .iter()
+    .enumerate()
     {
         for number in 0..calls {
             let case = Case::new(&account, &format!("rotate-{kind}-{number}"));
@@ -113,7 +128,10 @@ fn each_call_of_an_undo_may_go_wrong_once() {
     let first = Case::new(&account, "count");
     first.home.keyagent(ROTATE).exits(0);
     let calls = first.calls_of(UNDO);
-    for (kind, fault) in [lost_reply(), server_error(), throttled()].iter().enumerate() {
+    for (kind, fault) in [lost_reply(), server_error(), throttled(), kept_from_aws()]
+        .iter()
+        .enumerate()
+    {
         for number in 0..calls {
             let case = Case::new(&account, &format!("undo-{kind}-{number}"));
             case.home.keyagent(ROTATE).exits(0);

@@ -170,3 +170,48 @@ fn the_next_rotation_frees_the_slot_of_a_superseded_key_by_itself() {
     assert!(!keys.contains_key(&scene.user.access_key_id));
     scene.the_cli_is_let_in();
 }
+
+#[test]
+fn the_last_copy_of_a_secret_is_not_deleted_with_the_superseded_key() {
+    let scene = Scene::new();
+    scene.home.settings(NO_GRACE);
+    scene.home.keyagent(ROTATE).exits(0);
+    let whole = scene.home.credentials();
+    for content in [b"".as_slice(), b"[other]\nregion = x\n"] {
+        scene.home.write_credentials(content);
+        let run = scene.home.keyagent(RETIRE).exits(1);
+        assert!(
+            run.stdout.contains("no file of the rotation holds"),
+            "{}",
+            run.stdout
+        );
+        assert_eq!(scene.account.keys().len(), 2);
+    }
+    std::fs::remove_file(scene.home.join(".aws/credentials")).unwrap();
+    scene.home.keyagent(RETIRE);
+    assert_eq!(scene.account.keys().len(), 2);
+    scene.home.write_credentials(&whole);
+    scene.the_cli_is_let_in();
+    scene.home.keyagent(RETIRE).exits(0);
+    scene.no_secret_is_kept();
+}
+
+#[test]
+fn a_login_page_deletes_no_key() {
+    let scene = Scene::new();
+    scene.home.settings(NO_GRACE);
+    scene.home.keyagent(ROTATE).exits(0);
+    scene.account.fault(
+        &json!({ "action": "DeleteAccessKey", "times": 9, "status": 200, "body": "<html>sign in</html>" }),
+    );
+    scene
+        .home
+        .keyagent(RETIRE)
+        .fails_with("cannot retire", "no usable acknowledgement", "");
+    scene.account.clear_faults();
+    assert_eq!(scene.account.keys().len(), 2);
+    scene.home.keyagent(&["recover", "--yes"]);
+    scene.home.keyagent(RETIRE).exits(0);
+    assert_eq!(scene.account.keys().len(), 1);
+    scene.no_secret_is_kept();
+}
