@@ -33,7 +33,7 @@ mod standing;
 
 pub use commits::{Commit, NewBlob};
 pub use config::MessageRules;
-pub use database::Body;
+pub use database::{Body, Looked};
 pub use error::Error;
 pub use history::Connectivity;
 pub use lfs::may_be_pointer;

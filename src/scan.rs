@@ -2,6 +2,7 @@
 //! Never shows or keeps a secret: a finding holds four characters of it and a fingerprint.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
@@ -63,6 +64,12 @@ impl Scanner {
     /// A content that is in memory.
     pub fn bytes(&self, content: &[u8]) -> Content {
         reading::bytes(self, content)
+    }
+
+    /// Whether a content holds nothing that was made from a text that holds nothing, by putting something new in the
+    /// places `changed`, or joining there what did not stand together. False too where only a look at all can tell.
+    pub(crate) fn still_holds_nothing(&self, content: &[u8], changed: &[Range<usize>]) -> bool {
+        reading::holds_nothing(self, content, changed)
     }
 }
 

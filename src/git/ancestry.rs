@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 
 use data_encoding::HEXLOWER;
 
@@ -80,7 +81,7 @@ impl Repository {
                 object.look_through(|kind, reader| {
                     let mut content = Vec::new();
                     reader.read_to_end(&mut content)?;
-                    all.look(oid, kind, &content)
+                    all.look(oid, kind, &content, None)
                 })?;
             }
         }
@@ -152,7 +153,13 @@ impl Walk for Trees<'_> {
         matches!(kind, Kind::Tree | Kind::Commit)
     }
 
-    fn look(&mut self, oid: &ObjectId, kind: Kind, content: &[u8]) -> io::Result<()> {
+    fn look(
+        &mut self,
+        oid: &ObjectId,
+        kind: Kind,
+        content: &[u8],
+        _: Option<&[Range<usize>]>,
+    ) -> io::Result<bool> {
         let name = half(oid.as_bytes());
         match kind {
             Kind::Tree => {
@@ -191,6 +198,6 @@ impl Walk for Trees<'_> {
             }
             Kind::Blob | Kind::Tag => {}
         }
-        Ok(())
+        Ok(false)
     }
 }

@@ -1,7 +1,9 @@
 //! All that lies in the object database, each object once, and whether anything is missing from it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::process::Child;
 use std::sync::Mutex;
@@ -24,6 +26,9 @@ const MOST_THREADS: usize = 8;
 pub enum Body<'a> {
     /// All of it.
     Whole(&'a [u8]),
+    /// All of it, and the places that are new in it, in their order: it was made from one of which `look` has said that it
+    /// need not be looked at again. An empty place is where pieces meet that did not before.
+    Changed(&'a [u8], &'a [Range<usize>]),
     /// Piece by piece.
     Stream(&'a mut dyn Read),
 }
@@ -32,7 +37,7 @@ impl Body<'_> {
     /// All of it, which is to be small.
     fn with_whole<T>(self, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
         match self {
-            Self::Whole(content) => Ok(look(content)),
+            Self::Whole(content) | Self::Changed(content, _) => Ok(look(content)),
             Self::Stream(reader) => {
                 let mut content = Vec::new();
                 reader.read_to_end(&mut content)?;
@@ -40,6 +45,14 @@ impl Body<'_> {
             }
         }
     }
+}
+
+/// What a look at a content came to.
+pub struct Looked<T> {
+    /// What was made of it, if anything.
+    pub kept: Option<T>,
+    /// Whether of a content that is made from it only what is new needs a look.
+    pub is_done: bool,
 }
 
 /// Which objects there are, as far as this process understands how they lie.
@@ -79,7 +92,7 @@ impl Repository {
         &self,
         words: &[String],
         done: impl Fn(u64, u64) + Sync,
-        look: impl Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Option<T>> + Sync,
+        look: impl Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Looked<T>> + Sync,
     ) -> Result<Vec<(ObjectId, Kind, T)>, Error> {
         let tips = self.tips(words)?;
         let database = self.database()?;
@@ -99,8 +112,8 @@ impl Repository {
                 None => unread.extend((0..index.len()).map(|position| index.name(position))),
             }
         }
-        unread.sort_unstable();
-        unread.dedup();
+        let mut known = HashSet::new();
+        unread.retain(|oid| known.insert(*oid));
         let mut first = lookers.pop().ok_or(Error::Answer("cat-file"))?;
         for looker in lookers {
             first.merge(looker);
@@ -156,7 +169,7 @@ impl Repository {
 
     fn look_through_loose<F, T>(&self, oids: &[ObjectId], lookers: &mut [Looker<'_, F, T>]) -> Vec<ObjectId>
     where
-        F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Option<T>> + Sync,
+        F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Looked<T>> + Sync,
         T: Send,
     {
         let stores = self.stores(oids.len());
@@ -179,7 +192,7 @@ impl Repository {
 
     fn look_through_git<F, T>(&self, oids: &[ObjectId], looker: &Mutex<Looker<'_, F, T>>) -> Result<(), Error>
     where
-        F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Option<T>> + Sync,
+        F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Looked<T>> + Sync,
         T: Send,
     {
         if oids.is_empty() {
@@ -238,13 +251,13 @@ fn look_through_share<F, T>(
     looker: &mut Looker<'_, F, T>,
 ) -> Vec<ObjectId>
 where
-    F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Option<T>>,
+    F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Looked<T>>,
 {
     let mut unread = Vec::new();
     for oid in oids {
         let kept = looker.kept.len();
         let looked = super::objects::loose(stores, oid).and_then(|mut object| {
-            object.look_through(|kind, reader| looker.look_at(oid, kind, Body::Stream(reader)))
+            object.look_through(|kind, reader| looker.look_at(oid, kind, Body::Stream(reader)).map(drop))
         });
         if looked.is_none() {
             // What a damaged one seemed to hold does not count.

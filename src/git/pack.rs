@@ -17,6 +17,8 @@ pub(super) use index::Index;
 
 /// An object larger than this is not held as a whole.
 const LARGEST: usize = 2 << 20;
+/// Nor one that is larger than this, where few are at a time.
+const LARGEST_IN_TURN: usize = 8 << 20;
 
 /// Fills `buffer` from a place in a file.
 #[cfg(unix)]

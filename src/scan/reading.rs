@@ -13,6 +13,7 @@ use super::detector::{self, Encoding, GoesOn, Match, Part, Rule};
 use super::{Scanner, allow, content_digest, fingerprint, hexadecimal, unpack};
 use crate::access_key::AccessKeyId;
 
+pub(super) mod changed;
 mod digested;
 mod place;
 mod window;
@@ -67,6 +68,11 @@ pub(super) fn bytes(scanner: &Scanner, content: &[u8]) -> Content {
         return pass.found;
     }
     read(scanner, &mut &content[..]).expect("what is in memory can be read to its end")
+}
+
+/// Whether a content that was made from a text that holds nothing does not, either; see [`changed::holds_nothing`].
+pub(super) fn holds_nothing(scanner: &Scanner, content: &[u8], changed: &[Range<usize>]) -> bool {
+    changed::holds_nothing(scanner, content, changed)
 }
 
 /// All of a stream.

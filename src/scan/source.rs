@@ -19,6 +19,7 @@ pub use tree::{Ignored, paths};
 use std::collections::HashMap;
 use std::io::{self, Read};
 
+use super::reading::changed::is_text;
 use super::{Change, Content, Scan, Scanned, Scanner};
 use crate::git::{self, Body, Kind, Missing, ObjectId, Repository};
 
@@ -53,22 +54,39 @@ fn look_through(
     }
 }
 
-/// The same of a content that may be in memory.
+/// The same of a content that may be in memory; and whether of what is made from it only what is new needs a look.
 fn look_through_body(
     scanner: &Scanner,
     repository: &Repository,
     kind: Kind,
     body: Body<'_>,
-) -> io::Result<Content> {
-    match (kind, body) {
-        (_, Body::Stream(content)) => look_through(scanner, repository, kind, content),
-        (Kind::Commit | Kind::Tag, Body::Whole(mut content)) => {
-            skip_headers(&mut content)?;
-            Ok(scanner.bytes(content))
+) -> io::Result<(Content, bool)> {
+    let (mut whole, changed) = match body {
+        Body::Stream(content) => {
+            return look_through(scanner, repository, kind, content).map(|content| (content, false));
         }
-        (Kind::Blob, Body::Whole(content)) if !git::may_be_pointer(content) => Ok(scanner.bytes(content)),
-        (Kind::Blob | Kind::Tree, Body::Whole(mut content)) => {
-            look_through(scanner, repository, kind, &mut content)
+        Body::Whole(content) => (content, None),
+        Body::Changed(content, changed) => (content, Some(changed)),
+    };
+    match kind {
+        Kind::Blob if !git::may_be_pointer(whole) => {
+            if changed.is_some_and(|changed| scanner.still_holds_nothing(whole, changed)) {
+                let nothing = Content {
+                    bytes: whole.len() as u64,
+                    ..Content::default()
+                };
+                return Ok((nothing, true));
+            }
+            let content = scanner.bytes(whole);
+            let holds_nothing = content.candidates.is_empty() && content.unread.is_empty();
+            Ok((content, holds_nothing && is_text(whole)))
+        }
+        Kind::Commit | Kind::Tag => {
+            skip_headers(&mut whole)?;
+            Ok((scanner.bytes(whole), false))
+        }
+        Kind::Blob | Kind::Tree => {
+            look_through(scanner, repository, kind, &mut whole).map(|content| (content, false))
         }
     }
 }

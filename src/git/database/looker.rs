@@ -1,12 +1,13 @@
 //! What one thread sees of the object database: it looks at each content, and notes whether all is there that is named.
 
 use std::io;
+use std::ops::Range;
 
 use data_encoding::HEXLOWER;
 
 use super::super::pack::Walk;
 use super::super::{Kind, ObjectId};
-use super::{Body, Database, entries_of};
+use super::{Body, Database, Looked, entries_of};
 
 /// So many names that were seen last are known to be there without a search.
 const SEEN: usize = 1 << 14;
@@ -90,39 +91,50 @@ impl<'a, F, T> Looker<'a, F, T> {
 
 impl<F, T> Looker<'_, F, T>
 where
-    F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Option<T>>,
+    F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Looked<T>>,
 {
-    pub(super) fn look_at(&mut self, oid: &ObjectId, kind: Kind, body: Body<'_>) -> io::Result<()> {
+    /// Whether of what is made from it only what is new needs a look.
+    pub(super) fn look_at(&mut self, oid: &ObjectId, kind: Kind, body: Body<'_>) -> io::Result<bool> {
         let width = oid.as_bytes().len();
-        let kept = match kind {
+        let looked = match kind {
             Kind::Blob => (self.look)(oid, kind, body)?,
             Kind::Tree => {
                 body.with_whole(|content| self.follow_tree(width, content))??;
-                None
+                return Ok(false);
             }
             Kind::Commit | Kind::Tag => body.with_whole(|content| {
                 self.follow_headers(content)?;
                 (self.look)(oid, kind, Body::Whole(content))
             })??,
         };
-        self.kept.extend(kept.map(|kept| (*oid, kind, kept)));
-        Ok(())
+        self.kept.extend(looked.kept.map(|kept| (*oid, kind, kept)));
+        Ok(looked.is_done && kind == Kind::Blob)
     }
 }
 
 impl<F, T> Walk for Looker<'_, F, T>
 where
-    F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Option<T>> + Sync,
+    F: Fn(&ObjectId, Kind, Body<'_>) -> io::Result<Looked<T>> + Sync,
     T: Send,
 {
     fn wants(_: Kind) -> bool {
         true
     }
 
-    fn look(&mut self, oid: &ObjectId, kind: Kind, content: &[u8]) -> io::Result<()> {
+    fn look(
+        &mut self,
+        oid: &ObjectId,
+        kind: Kind,
+        content: &[u8],
+        changed: Option<&[Range<usize>]>,
+    ) -> io::Result<bool> {
         if self.database.is_packed_before(self.pack, oid.as_bytes()) {
-            return Ok(());
+            return Ok(false);
         }
-        self.look_at(oid, kind, Body::Whole(content))
+        let body = match changed {
+            Some(changed) => Body::Changed(content, changed),
+            None => Body::Whole(content),
+        };
+        self.look_at(oid, kind, body)
     }
 }

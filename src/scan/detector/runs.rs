@@ -169,6 +169,11 @@ fn may_be_long(text: &[u8], at: usize) -> bool {
     is_in_run(at - 8) || is_in_run(at + 15)
 }
 
+/// Whether a text holds a run that is long.
+pub(in crate::scan) fn is_any_long(text: &[u8]) -> bool {
+    text.split(|byte| !is_in_run(*byte)).any(|run| run.len() >= LONG)
+}
+
 /// The run around a place, if it is long and has not been seen.
 #[inline(never)]
 fn long(text: &[u8], at: usize, done: &mut usize, visit: &mut impl FnMut(Spot)) {

@@ -43,6 +43,12 @@ impl Place {
         before: 0,
     };
 
+    /// Somewhere behind the beginning, where nobody asks on which line.
+    pub(super) const AMID: Self = Self {
+        before: 1,
+        ..Self::START
+    };
+
     pub(super) fn is_in_first_window(&self) -> bool {
         self.before == 0
     }

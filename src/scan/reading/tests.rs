@@ -141,3 +141,82 @@ proptest! {
         prop_assert_eq!(places(&found), [(line, at - line_start + 1)]);
     }
 }
+
+/// Pieces of texts that hold nothing by themselves.
+fn words() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "some words of a text\n".repeat(30),
+        "some words of a text\n".repeat(3_000),
+        "one line without an end ".repeat(200),
+        format!("{}\n", "x".repeat(300)),
+        "\n".to_owned(),
+    ])
+}
+
+/// Pieces that are, hide or name a key, or make one readable.
+fn piece() -> impl Strategy<Value = String> {
+    let encoded = |text: String| data_encoding::BASE64.encode(text.as_bytes());
+    let folded = |base64: String| -> String {
+        let lines = base64.as_bytes().chunks(64);
+        lines
+            .map(|line| format!("{}\n", String::from_utf8_lossy(line)))
+            .collect()
+    };
+    let key = format!(
+        "{} {}\n",
+        id(),
+        "the key of a test, with words behind it ".repeat(3)
+    );
+    prop::sample::select(vec![
+        folded(encoded("nothing at all, in many words. ".repeat(60))),
+        // A character off, it says nothing.
+        folded(format!(
+            "A{}",
+            encoded(format!("{}{key}", "before it ".repeat(20)))
+        )),
+        folded(encoded(format!("{}{key}", "before it ".repeat(500)))),
+        "aws_secret_access_key = ".to_owned(),
+        ["q7Rk2ZpXv9LmT4sWb8Nc", "Y3hDf6Gj/J1a+E5uKoQi"].concat(),
+        id()[..4].to_owned(),
+        id()[4..].to_owned(),
+        "A".to_owned(),
+        "\0".to_owned(),
+        " ".to_owned(),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_is_changed_holds_nothing_only_if_all_holds_nothing(
+        before in prop::collection::vec(prop_oneof![6 => words(), 1 => piece()], 0..5),
+        behind in prop::collection::vec(prop_oneof![3 => words(), 1 => piece()], 0..5),
+        cut_out in prop::collection::vec(piece(), 0..2),
+        put_in in prop::collection::vec(piece(), 0..3),
+    ) {
+        let (before, behind) = (before.concat(), behind.concat());
+        let base = [&before, cut_out.concat().as_str(), &behind].concat();
+        let put_in = put_in.concat();
+        let text = [&before, put_in.as_str(), &behind].concat();
+        let scanner = scanner();
+        let is_nothing = |content: &Content| content.candidates.is_empty() && content.unread.is_empty();
+        prop_assume!(changed::is_text(base.as_bytes()) && is_nothing(&scanner.bytes(base.as_bytes())));
+        let place = before.len()..before.len() + put_in.len();
+        if holds_nothing(&scanner, text.as_bytes(), &[place]) {
+            let found = scanner.bytes(text.as_bytes());
+            prop_assert!(is_nothing(&found) && changed::is_text(text.as_bytes()), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn far_from_a_change_nothing_is_looked_at_again() {
+    let words = "some words of a text, one line after the other\n".repeat(20_000);
+    let text = format!("{words}{}\n{words}", id());
+    // A key that was there before is none of the change's.
+    let far = words.len() / 2;
+    assert!(holds_nothing(&scanner(), text.as_bytes(), &[far..far + 10]));
+    let near = words.len() - 10_000;
+    assert!(!holds_nothing(&scanner(), text.as_bytes(), &[near..near]));
+}

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use super::{add_alone, commits, look_through_body};
-use crate::git::{self, Kind, ObjectId, Repository};
+use crate::git::{self, Kind, Looked, ObjectId, Repository};
 use crate::scan::{Content, Counts, Error, Scan, Scanned, Scanner};
 
 /// How far a scan of the history goes.
@@ -40,11 +40,14 @@ pub fn history(
         &words,
         |done, all| progress.looked_at(done, all),
         |_, kind, body| {
-            let content = look_through_body(scanner, repository, kind, body)?;
+            let (content, is_done) = look_through_body(scanner, repository, kind, body)?;
             if let Ok(mut scanned) = scanned.lock() {
                 scanned.count(&content);
             }
-            Ok(counts(&content).then_some(content))
+            Ok(Looked {
+                kept: counts(&content).then_some(content),
+                is_done,
+            })
         },
     )?;
     let mut scan = Scan {
