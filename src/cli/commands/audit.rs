@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "mfa_code")]
     report: Option<PathBuf>,
     /// Judge the saved report as of this time, such as 2026-11-25T12:00:00Z, instead of now
-    #[arg(long, value_name = "TIME", requires = "report", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     as_of: Option<Timestamp>,
     /// Whose controls to name, and whose limits hold
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
@@ -216,6 +216,9 @@ fn time(text: &str) -> Result<Timestamp, String> {
 ///
 /// When nothing can be evaluated, or the result cannot be written.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    if let (Some(as_of), None) = (args.as_of, &args.report) {
+        return Err(live_as_of(as_of));
+    }
     let (exemptions, exemptions_digest) = match &args.exempt {
         Some(path) => {
             let (exemptions, digest) = exemptions(path)?;
@@ -269,6 +272,16 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         ui::problem(&undecided(tally.summary.unknown));
     }
     Ok(code(&tally))
+}
+
+/// What a key has become since would be judged as if it had been so then. clap's `requires` does not see to it: it lets go
+/// where an argument forbids the one that is required.
+fn live_as_of(as_of: Timestamp) -> Problem {
+    Problem::new(
+        "cannot judge a live account as of another time",
+        "--as-of is for a saved report: AWS tells how an account is now",
+        format!("leave out --as-of, or: keyagent audit --report FILE --as-of {as_of}"),
+    )
 }
 
 fn undecided(count: u64) -> Problem {
