@@ -138,15 +138,18 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
         tell_unfinished(rotation, &state_folder);
     }
-    let is_overdue = report
-        .keys
-        .iter()
-        .any(|key| key.current && key.freshness == Freshness::Overdue);
+    let is_overdue = report.keys.iter().any(is_overdue);
     Ok(match (report.errors.is_empty(), args.exit_code && is_overdue) {
         (false, _) => exit_code::FAILED,
         (true, true) => exit_code::FOUND,
         (true, false) => exit_code::OK,
     })
+}
+
+/// The user's other key signs as well, unless it is inactive.
+fn is_overdue(key: &KeyReport) -> bool {
+    let may_sign = key.current || key.status != Some(AccessKeyStatus::Inactive);
+    may_sign && key.freshness == Freshness::Overdue
 }
 
 /// Tells of a journal that cannot be read.
