@@ -15,7 +15,7 @@ use crate::credentials::profile::Profile;
 use crate::credentials::{FileKind, ambiguity};
 use crate::iam::{AccessKeyStatus, ErrorKind};
 use crate::policy::{Freshness, days_since};
-use crate::problem::Problem;
+use crate::problem::{Problem, guarded};
 use crate::process::Environment;
 use crate::rotate::journal::{self, Journal};
 use crate::rotate::recover::is_concerned;
@@ -223,7 +223,7 @@ fn text(report: &Report, now: Timestamp) -> String {
         table.set_header(["PROFILE", "KEY ID", "AGE", "LAST USE", "STATE", "DO"]);
         for key in &report.keys {
             table.add_row([
-                shortened(&name(key), 16),
+                shortened(&guarded(&name(key)), 16),
                 key.access_key_id.to_string(),
                 age(key, report),
                 last_use(key, now),
