@@ -74,6 +74,48 @@ fn contradictions_are_named_and_hold_nobody_up() {
     );
 }
 
+/// The agent has one clock, one log and one collector, and secrets lie in one place, for all profiles.
+#[test]
+fn a_setting_where_it_has_no_effect_is_named() {
+    let home = Home::new();
+    home.write_credentials("[dev]\nregion = x\n");
+    let general = [
+        "check_every = 2h",
+        "quiet_hours = no",
+        "metrics_textfile = /tmp/x.prom",
+        "metrics_key_ids = yes",
+        "secret_store = file",
+    ];
+    let own = [
+        "max_age_days = 60",
+        "warn_days = 3",
+        "unused_days = 30",
+        "grace_days = 3",
+        "mfa_serial = arn:aws:iam::123456789012:mfa/ann",
+        "also_update = ~/x",
+        "after_rotate = true",
+        "verify_for = 3s",
+        "verify_every = 1s",
+        "auto_rotate = no",
+        "idle_minutes = 30",
+        "notify = no",
+    ];
+    home.settings(&format!(
+        "[profile dev]\n{}\n{}",
+        own.join("\n"),
+        general.join("\n")
+    ));
+    let run = home.keyagent(&["settings", "check", "--format", "json"]).exits(1);
+    let mistakes = run.json()["mistakes"].as_array().unwrap().clone();
+    assert_eq!(mistakes.len(), general.len(), "{mistakes:#?}");
+    for ((mistake, line), setting) in mistakes.iter().zip(4 + own.len()..).zip(general) {
+        let name = setting.split(' ').next().unwrap();
+        assert_eq!(mistake["line"], line, "{mistake}");
+        let why = mistake["why"].as_str().unwrap();
+        assert_eq!(why, format!("{name} has an effect in [defaults] alone"));
+    }
+}
+
 /// Root reads any file, whatever its mode, so here a folder stands for what cannot be read.
 #[test]
 fn a_file_that_cannot_be_read_is_no_mistake_in_it() {
