@@ -358,6 +358,14 @@ fn what_holds_is_shown_as_the_file_would_have_it() {
     let run = home.keyagent(&["settings", "path"]).exits(0);
     let path = home.join(".config/keyagent/config");
     assert_eq!(run.stdout, format!("/etc/keyagent/config\n{}\n", path.display()));
+    let run = home.keyagent(&["settings", "path", "--format", "json"]).exits(0);
+    assert_eq!(
+        run.json(),
+        serde_json::json!({
+            "schema": "keyagent.settings-path/1",
+            "files": ["/etc/keyagent/config", path.display().to_string()],
+        })
+    );
 }
 
 #[test]

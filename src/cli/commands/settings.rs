@@ -32,7 +32,11 @@ enum Command {
         format: Format,
     },
     /// Say which files are read, in their order
-    Path,
+    Path {
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: Format,
+    },
     /// Name the line of every mistake; exits with 1 when there is one
     Check {
         /// How to write the result
@@ -63,9 +67,15 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
             }
             Ok(exit_code::OK)
         }
-        Command::Path => {
+        Command::Path { format } => {
             let user = settings::user_file(environment).map_err(no_home)?;
-            ui::out(&format!("{SYSTEM_FILE}\n{}\n", user.display()));
+            match format {
+                Format::Json => ui::document(&Files {
+                    schema: "keyagent.settings-path/1",
+                    files: [Path::new(SYSTEM_FILE), &user],
+                }),
+                Format::Text => ui::out(&format!("{SYSTEM_FILE}\n{}\n", user.display())),
+            }
             Ok(exit_code::OK)
         }
         Command::Check { format } => check(*format, environment),
@@ -118,6 +128,13 @@ fn check(format: Format, environment: &Environment) -> Result<u8, Problem> {
             exit_code::OK
         }
     })
+}
+
+/// The document `keyagent.settings-path/1`: the files in the order in which they are read, whether or not they are there.
+#[derive(Debug, Serialize)]
+struct Files<'a> {
+    schema: &'static str,
+    files: [&'a Path; 2],
 }
 
 /// The document `keyagent.settings-check/1`.
