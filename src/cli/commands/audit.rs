@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::super::failed::documented;
 use super::super::rotations::MfaArgs;
 use super::super::signing::Purpose;
 use super::super::{exit_code, ui};
 use crate::audit::assessment::Tally;
 use crate::audit::exemptions::Exemptions;
 use crate::audit::rules::Judge;
-use crate::audit::{Benchmark, is_account_id};
+use crate::audit::{Benchmark, SCHEMA, is_account_id};
 use crate::clock::{Clock, SystemClock};
 use crate::fs_atomic::Digest;
 use crate::problem::{Problem, quoted, word};
@@ -216,6 +217,21 @@ fn time(text: &str) -> Result<Timestamp, String> {
 ///
 /// When nothing can be evaluated, or the result cannot be written.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let result = audit(args, environment);
+    match &result {
+        // Below --out is no document on stdout, and what cannot be written is written nowhere.
+        Err(problem) if args.out.is_none() && problem.error != UNWRITABLE => {
+            let format = match args.format {
+                Some(Format::Json) => super::super::Format::Json,
+                Some(_) | None => super::super::Format::Text,
+            };
+            documented(SCHEMA, format, result)
+        }
+        Err(_) | Ok(_) => result,
+    }
+}
+
+fn audit(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     if let (Some(as_of), None) = (args.as_of, &args.report) {
         return Err(live_as_of(as_of));
     }
@@ -325,10 +341,8 @@ fn exemptions(path: &Path) -> Result<(Exemptions, String), Problem> {
     Ok((parsed, digest))
 }
 
+const UNWRITABLE: &str = "cannot write the result";
+
 fn unwritable(error: &io::Error) -> Problem {
-    Problem::new(
-        "cannot write the result",
-        error.to_string(),
-        "make room, then run it again",
-    )
+    Problem::new(UNWRITABLE, error.to_string(), "make room, then run it again")
 }

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::super::failed::documented;
 use super::super::rotations::load_settings;
 use super::super::{Format, exit_code, profiles, ui};
 use crate::problem::{Problem, guarded, word};
@@ -52,21 +53,11 @@ enum Command {
 /// When the settings cannot be taken.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     match &args.command {
-        Command::Show { profiles, format } => {
-            let all = load_settings(environment)?;
-            match format {
-                Format::Json => ui::document(&Holding::of(&all, profiles)),
-                Format::Text if profiles.is_empty() => ui::out(&everything(&all)),
-                Format::Text => {
-                    let of = |name: &String| {
-                        let heading = format!("profile {}", guarded(name));
-                        section(&heading, all.profile(name), None)
-                    };
-                    ui::out(&profiles.iter().map(of).collect::<Vec<_>>().join("\n"));
-                }
-            }
-            Ok(exit_code::OK)
-        }
+        Command::Show { profiles, format } => documented(
+            "keyagent.settings/1",
+            *format,
+            show(profiles, *format, environment),
+        ),
         Command::Path { format } => {
             let user = settings::user_file(environment).map_err(no_home)?;
             match format {
@@ -80,6 +71,22 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         }
         Command::Check { format } => check(*format, environment),
     }
+}
+
+fn show(profiles: &[String], format: Format, environment: &Environment) -> Result<u8, Problem> {
+    let all = load_settings(environment)?;
+    match format {
+        Format::Json => ui::document(&Holding::of(&all, profiles)),
+        Format::Text if profiles.is_empty() => ui::out(&everything(&all)),
+        Format::Text => {
+            let of = |name: &String| {
+                let heading = format!("profile {}", guarded(name));
+                section(&heading, all.profile(name), None)
+            };
+            ui::out(&profiles.iter().map(of).collect::<Vec<_>>().join("\n"));
+        }
+    }
+    Ok(exit_code::OK)
 }
 
 fn no_home(error: settings::Error) -> Problem {
