@@ -122,6 +122,45 @@ fn what_came_to_nothing_is_a_document_of_errors_alone() {
     );
 }
 
+#[test]
+fn an_error_names_the_one_profile_that_it_is_about() {
+    let scene = Scene::new();
+    let before = scene.home.credentials();
+    let wanted = ["-p", "dev", "-p", "nope", "-p", "two", "--format", "json"];
+    for (command, further) in [
+        ("rotate", &["--yes"][..]),
+        ("undo", &["--yes"]),
+        ("retire", &["--yes"]),
+        ("status", &[]),
+    ] {
+        let run = scene.home.keyagent(&[&[command], &wanted[..], further].concat());
+        let errors = run.exits(2).json()["errors"].clone();
+        assert_eq!(errors.as_array().unwrap().len(), 1, "{command}: {errors}");
+        assert_eq!(errors[0]["profile"], "nope", "{command}: {errors}");
+    }
+    // What has to do with no profile names none.
+    scene.home.settings("nonsense = 1");
+    let run = scene.home.keyagent(
+        &[
+            &["rotate", "--yes"],
+            &["-p", "dev", "-p", "dev2", "--format", "json"][..],
+        ]
+        .concat(),
+    );
+    assert_eq!(run.exits(2).json()["errors"][0]["profile"], "dev2");
+    scene
+        .home
+        .write_credentials([&before[..], section("two", &scene.user).as_bytes()].concat());
+    let run = scene.home.keyagent(
+        &[
+            &["rotate", "--yes"],
+            &["-p", "dev", "-p", "two", "--format", "json"][..],
+        ]
+        .concat(),
+    );
+    assert_eq!(run.exits(2).json()["errors"][0]["profile"], "");
+}
+
 #[cfg(feature = "checkpoints")]
 #[test]
 fn what_recover_would_delete_is_in_its_document() {

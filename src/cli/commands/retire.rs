@@ -1,5 +1,6 @@
 //! `keyagent retire`: deletes superseded keys whose grace is over, and that nobody has used since.
 
+use super::super::failed::Failure;
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
     with_mfa,
@@ -47,13 +48,12 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let who = args.profiles.join(", ");
-    documented("keyagent.retire/1", args.format, &who, || {
+    documented("keyagent.retire/1", args.format, &args.profiles, || {
         retire_all(args, environment)
     })
 }
 
-fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let mut command = String::from("keyagent retire");
     for name in &args.profiles {
         command.push_str(&format!(" -p {}", word(name)));
@@ -100,7 +100,7 @@ fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     needs_answer("retire", args.yes, args.dry_run, &command)?;
     let runtime = runtime()?;
     for rotation in due {
-        let profile = rotation.plan.profiles.join(", ");
+        let profile = rotation.plan.profiles.first().cloned().unwrap_or_default();
         if let Err(problem) = runtime.block_on(retire(rotation, args, &command, &mut workplace, &mut report))
         {
             report.error(&profile, problem);

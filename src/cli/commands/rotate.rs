@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::failed::Failure;
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
     with_mfa,
@@ -74,17 +75,13 @@ struct Target {
 /// When nothing could be tried: bad files, unknown profiles, no lock.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let names = profiles::chosen(&args.profiles, environment);
-    let who = if args.overdue {
-        String::new()
-    } else {
-        names.join(", ")
-    };
-    documented("keyagent.rotate/1", args.format, &who, || {
+    let asked = if args.overdue { &[] } else { &names[..] };
+    documented("keyagent.rotate/1", args.format, asked, || {
         run_for(&names, args, environment)
     })
 }
 
-fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let command = command(args, names);
     let before = profiles::load(environment)?;
     if !args.overdue {
@@ -116,7 +113,11 @@ fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u
         }
         report.tell_errors();
         if let Err(problem) = confirm(args.yes, "nothing is rotated", &command) {
-            report.error(&names.join(", "), problem);
+            let profile = match &prepared[..] {
+                [(target, _)] => &target.profile.name,
+                _ => "",
+            };
+            report.error(profile, problem);
             return;
         }
         for (target, prepared) in prepared {

@@ -5,6 +5,7 @@ use std::path::Path;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
+use super::super::failed::Failure;
 use super::super::rotations::{client, load_settings, runtime, tell_unfinished};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::access_key::AccessKeyId;
@@ -61,20 +62,18 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         return Ok(exit_code::OK);
     }
     match (shown(args, environment), args.format) {
-        (Err(problem), Format::Json) => {
+        (Err(failure), Format::Json) => {
             // Whoever reads stdout is to find a document.
-            ui::document(&Report::failed(
-                problem.clone(),
-                args.profiles.join(", "),
-                SystemClock.now(),
-            ));
+            let profile = failure.profile_among(&args.profiles);
+            let problem = failure.problem;
+            ui::document(&Report::failed(problem.clone(), profile, SystemClock.now()));
             Err(problem)
         }
-        (result, Format::Json | Format::Text) => result,
+        (result, Format::Json | Format::Text) => result.map_err(Problem::from),
     }
 }
 
-fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn shown(args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let loaded = profiles::load(environment)?;
     let wanted = if args.profiles.is_empty() {
         loaded.profiles.iter().collect()
@@ -114,7 +113,7 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     for failed in &mut report.errors {
         let of_profile = |stumble: &&Stumble| {
             let profile = stumble.profile.as_deref();
-            profile.is_some_and(|profile| failed.profile.split(", ").any(|name| name == profile))
+            profile.is_some_and(|profile| failed.sharing.iter().any(|name| name == profile))
         };
         if let Some(stumble) = stumbles.iter().find(of_profile) {
             blame_the_file(
