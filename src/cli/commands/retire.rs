@@ -2,8 +2,8 @@
 
 use super::super::failed::Failure;
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
-    with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, needs_yes_for_now,
+    runtime, show_plan, with_mfa,
 };
 use super::super::{Format, profiles, ui};
 use crate::access_key::{AccessKey, SecretAccessKey};
@@ -29,8 +29,8 @@ pub struct Args {
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not wait for the end of the grace; needs --yes
-    #[arg(long, requires = "yes")]
+    /// Do not wait for the end of the grace; needs --yes or --dry-run
+    #[arg(long)]
     now: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
@@ -58,6 +58,7 @@ fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Failure> {
     for name in &args.profiles {
         command.push_str(&format!(" -p {}", word(name)));
     }
+    needs_yes_for_now(args.now, args.yes, args.dry_run, &command)?;
     let mut workplace = Workplace::open("retire", environment)?;
     let mut report = Report::new("keyagent.retire/1");
     let superseded: Vec<Rotation> = workplace

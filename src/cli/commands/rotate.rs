@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::super::failed::Failure;
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
-    with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, needs_yes_for_now,
+    runtime, show_plan, with_mfa,
 };
 use super::super::signing::mfa_serial;
 use super::super::{Format, after_rotate, profiles, ui};
@@ -43,8 +43,8 @@ pub struct Args {
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Delete the old key at once instead of keeping it for an undo; needs --yes
-    #[arg(long, requires = "yes")]
+    /// Delete the old key at once instead of keeping it for an undo; needs --yes or --dry-run
+    #[arg(long)]
     now: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
@@ -83,6 +83,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
 
 fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let command = command(args, names);
+    needs_yes_for_now(args.now, args.yes, args.dry_run, &command)?;
     let before = profiles::load(environment)?;
     if !args.overdue {
         profiles::named(&before, names, "keyagent rotate")?;
