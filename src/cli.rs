@@ -8,6 +8,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 mod after_rotate;
 pub mod commands;
 pub mod exit_code;
+#[cfg(feature = "aws")]
+pub mod failed;
 mod guess;
 #[cfg(feature = "aws")]
 mod interrupt;

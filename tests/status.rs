@@ -87,6 +87,21 @@ fn the_worst_key_comes_first_and_nothing_is_asked_twice() {
 }
 
 #[test]
+fn the_users_other_key_is_overdue_as_well_unless_it_is_inactive() {
+    let account = Account::start();
+    let user = account.user("ann");
+    let other = account.add_key(&user);
+    account.back_date(&other, 400);
+    let home = Home::on(&account);
+    home.write_credentials(section("dev", &user));
+    let run = home.keyagent(&["status", "--exit-code"]).exits(1);
+    assert!(run.stdout.contains("overdue"), "{}", run.stdout);
+    account.deactivate(&other);
+    let run = home.keyagent(&["status", "--exit-code"]).exits(0);
+    assert!(!run.stdout.contains("overdue"), "{}", run.stdout);
+}
+
+#[test]
 fn offline_shows_the_last_known_state_without_a_call() {
     let account = Account::start();
     let user = account.user("ann");

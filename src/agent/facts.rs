@@ -152,7 +152,7 @@ impl Facts {
             .errors
             .iter()
             .filter(|error| error.kind == Some(ErrorKind::InvalidClientTokenId))
-            .flat_map(|error| error.profile.split(", "))
+            .flat_map(|error| error.sharing.iter().map(String::as_str))
             .collect();
         let no_answer =
             |kind: Option<ErrorKind>| matches!(kind, Some(ErrorKind::Unreachable | ErrorKind::TimedOut));

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::failed::Failure;
 use crate::credentials::FileKind;
 use crate::credentials::document::Document;
 use crate::credentials::location::{self, Locations, ReadError};
@@ -80,14 +81,14 @@ pub fn chosen(typed: &[String], environment: &Environment) -> Vec<String> {
 /// # Errors
 ///
 /// When there is no profile of a name: gives `command` with those that may have been meant.
-pub fn named<'a>(loaded: &'a Loaded, names: &[String], command: &str) -> Result<Vec<&'a Profile>, Problem> {
+pub fn named<'a>(loaded: &'a Loaded, names: &[String], command: &str) -> Result<Vec<&'a Profile>, Failure> {
     let mut found: Vec<&Profile> = Vec::with_capacity(names.len());
     for name in names {
         let profile = loaded
             .profiles
             .iter()
             .find(|profile| profile.name == *name)
-            .ok_or_else(|| unknown(loaded, name, command))?;
+            .ok_or_else(|| Failure::of(name, unknown(loaded, name, command)))?;
         if !found.iter().any(|other| other.name == profile.name) {
             found.push(profile);
         }
@@ -260,12 +261,14 @@ mod tests {
         assert_eq!(
             named(&loaded, &["dve".into()], "keyagent rotate")
                 .unwrap_err()
+                .problem
                 .hint,
             "keyagent rotate -p dev"
         );
         assert_eq!(
             named(&loaded, &["zzzzzzz".into()], "keyagent rotate")
                 .unwrap_err()
+                .problem
                 .hint,
             "there are: dev, prod"
         );

@@ -290,6 +290,23 @@ pub fn needs_answer(verb: &str, yes: bool, dry_run: bool, command: &str) -> Resu
     ))
 }
 
+/// Refuses to delete at once where that was not agreed to beforehand: no question on a terminal takes its place. `command` is
+/// what to type.
+///
+/// # Errors
+///
+/// Then.
+pub fn needs_yes_for_now(now: bool, yes: bool, dry_run: bool, command: &str) -> Result<(), Problem> {
+    if !now || yes || dry_run {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "cannot delete a key at once without --yes",
+        "--now leaves no way back, so it is to be said with --yes",
+        format!("see what would be done: {command} --now --dry-run\nthen: {command} --now --yes"),
+    ))
+}
+
 /// Asks on a terminal, unless `--yes` was given.
 ///
 /// # Errors

@@ -3,18 +3,17 @@
 //! - Results go to stdout, everything else to stderr.
 //! - Words are in lower case, without a final period; an ID or a path never has one behind it.
 //! - Colour and progress only on a terminal; questions only where both ends are one.
-//! - What may be a secret that was typed in the wrong place is not repeated.
+//! - What may be a secret in the wrong place, typed or in a file, is not repeated.
 //! - A closed pipe ends the output quietly, as for any Unix tool.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::problem::{Problem, guarded};
+use crate::problem::Problem;
+
+mod guard;
 
 /// What matters most: errors and overdue keys.
 pub const RED: Style = AnsiColor::Red.on_default().bold();
@@ -29,7 +28,7 @@ pub const BOLD: Style = Style::new().bold();
 
 /// Writes `text` to stdout as it is, styles and all; a pipe gets it without the styles.
 pub fn out(text: &str) {
-    let text = without_mistyped(text);
+    let text = guard::cut(text);
     let mut stdout = anstream::stdout();
     settle(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
@@ -101,35 +100,7 @@ impl Write for UntilClosed {
 
 /// Writes a line to stderr.
 pub fn note(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{}", without_mistyped(text));
-}
-
-/// The words of the command line that may be a secret typed in the wrong place, each with what is shown instead. A file
-/// of that name is what was meant.
-static MISTYPED: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
-    std::env::args_os()
-        .skip(1)
-        .filter_map(|word| word.into_string().ok())
-        .flat_map(|word| match word.split_once('=') {
-            Some((_, value)) => vec![value.to_owned(), word],
-            None => vec![word],
-        })
-        .map(|value| (guarded(&value), value))
-        .filter(|(shown, value)| shown != value && !Path::new(value).exists())
-        .map(|(shown, value)| (value, shown))
-        .collect()
-});
-
-/// The text as it may be printed.
-fn without_mistyped(text: &str) -> Cow<'_, str> {
-    let text = Cow::Borrowed(text);
-    MISTYPED.iter().fold(text, |text, (value, shown)| {
-        if text.contains(value.as_str()) {
-            Cow::Owned(text.replace(value, shown))
-        } else {
-            text
-        }
-    })
+    let _ = writeln!(anstream::stderr(), "{}", guard::cut(text));
 }
 
 /// How far a long piece of work is, in one line of a terminal that is gone when the work is done; nowhere else.

@@ -1,9 +1,9 @@
-//! What is wrong between lines that are each right: a setting twice, limits that contradict each other, and what a company
-//! enforces. None of it keeps the settings from being taken; `settings check` names it.
+//! What is wrong between lines that are each right: a setting twice or where it has no effect, limits that contradict each
+//! other, and what a company enforces. None of it keeps the settings from being taken; `settings check` names it.
 
 use super::file::{Entry, File};
 use super::values::{stricten, value_of};
-use super::{AllSettings, Error, NAMES, Settings, set};
+use super::{AllSettings, Error, NAMES, SYSTEM_FILE, Settings, set};
 
 /// All of it, by file and line.
 pub(super) fn contradictions(system: Option<&File>, user: Option<&File>) -> Vec<Error> {
@@ -11,8 +11,37 @@ pub(super) fn contradictions(system: Option<&File>, user: Option<&File>) -> Vec<
     if let (Some(system), Some(user)) = (system.filter(|system| system.enforced), user) {
         all.extend(loosened(system, user));
     }
+    all.extend(system.into_iter().chain(user).flat_map(without_effect));
+    all.extend(user.into_iter().flat_map(enforcing));
     all.extend(always_due(system, user));
     all
+}
+
+/// The agent has one clock, one screen and one collector, and secrets lie in one place: these are no profile's.
+const GENERAL: [&str; 6] = [
+    "check_every",
+    "metrics_key_ids",
+    "metrics_otlp",
+    "metrics_textfile",
+    "quiet_hours",
+    "secret_store",
+];
+
+/// Settings of a profile that hold for all or not at all.
+fn without_effect(file: &File) -> Vec<Error> {
+    let of_profile = file.lines.iter().filter(|(profile, ..)| profile.is_some());
+    of_profile
+        .filter(|(_, name, _)| GENERAL.contains(&name.as_str()))
+        .map(|(_, name, line)| file.mistake(*line, format!("{name} has an effect in [defaults] alone")))
+        .collect()
+}
+
+/// Nobody enforces anything on themselves.
+fn enforcing(user: &File) -> Vec<Error> {
+    let lines = user.lines.iter().filter(|(_, name, _)| name == "enforce");
+    lines
+        .map(|(_, name, line)| user.mistake(*line, format!("{name} has an effect in {SYSTEM_FILE} alone")))
+        .collect()
 }
 
 /// The last one holds, as for every reader of such files; whoever edits the first wonders.
@@ -132,6 +161,20 @@ mod tests {
             [
                 "user, line 5: notify stands in line 4 already; the last one holds",
                 "user, line 7: notify stands in line 2 already; the last one holds",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_setting_that_has_no_effect_where_it_stands_is_named() {
+        let text =
+            "[profile a]\nquiet_hours = no\nnotify = no\n[defaults]\nquiet_hours = no\nenforce = yes\n";
+        assert_eq!(
+            told(Some(text), text),
+            [
+                "system, line 2: quiet_hours has an effect in [defaults] alone",
+                "user, line 2: quiet_hours has an effect in [defaults] alone",
+                "user, line 6: enforce has an effect in /etc/keyagent/config alone",
             ]
         );
     }

@@ -61,7 +61,8 @@ pub async fn online<I: Iam, F: Future<Output = Result<I, Problem>>>(
         match answer {
             Err((held, problem)) => {
                 errors.push(ProfileProblem {
-                    profile: held.profiles.join(", "),
+                    profile: held.profiles[0].clone(),
+                    sharing: held.profiles.clone(),
                     problem,
                     kind: None,
                 });
@@ -121,7 +122,8 @@ fn take(answer: Answer, errors: &mut Vec<ProfileProblem>, limits: Limits, now: T
     let mut problem = |what: String, error: &iam::Error| {
         let problem = error.problem(what, profile);
         errors.push(ProfileProblem {
-            profile: held.profiles.join(", "),
+            profile: profile.to_owned(),
+            sharing: held.profiles.clone(),
             problem,
             kind: Some(error.kind),
         });

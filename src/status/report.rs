@@ -50,6 +50,7 @@ impl Report {
     pub fn failed(problem: Problem, profile: String, now: Timestamp) -> Self {
         let error = ProfileProblem {
             profile,
+            sharing: Vec::new(),
             problem,
             kind: None,
         };
@@ -135,6 +136,7 @@ impl Report {
     pub fn without_rotations(&mut self, problem: Problem) {
         self.errors.push(ProfileProblem {
             profile: String::new(),
+            sharing: Vec::new(),
             problem,
             kind: None,
         });
@@ -242,8 +244,11 @@ pub struct Skipped {
 /// A question about a profile that was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProfileProblem {
-    /// Its name.
+    /// Its name; empty where it is about no profile.
     pub profile: String,
+    /// All that hold its key.
+    #[serde(skip)]
+    pub sharing: Vec<String>,
     /// What, why, and what to do.
     #[serde(flatten)]
     pub problem: Problem,

@@ -74,6 +74,48 @@ fn contradictions_are_named_and_hold_nobody_up() {
     );
 }
 
+/// The agent has one clock, one log and one collector, and secrets lie in one place, for all profiles.
+#[test]
+fn a_setting_where_it_has_no_effect_is_named() {
+    let home = Home::new();
+    home.write_credentials("[dev]\nregion = x\n");
+    let general = [
+        "check_every = 2h",
+        "quiet_hours = no",
+        "metrics_textfile = /tmp/x.prom",
+        "metrics_key_ids = yes",
+        "secret_store = file",
+    ];
+    let own = [
+        "max_age_days = 60",
+        "warn_days = 3",
+        "unused_days = 30",
+        "grace_days = 3",
+        "mfa_serial = arn:aws:iam::123456789012:mfa/ann",
+        "also_update = ~/x",
+        "after_rotate = true",
+        "verify_for = 3s",
+        "verify_every = 1s",
+        "auto_rotate = no",
+        "idle_minutes = 30",
+        "notify = no",
+    ];
+    home.settings(&format!(
+        "[profile dev]\n{}\n{}",
+        own.join("\n"),
+        general.join("\n")
+    ));
+    let run = home.keyagent(&["settings", "check", "--format", "json"]).exits(1);
+    let mistakes = run.json()["mistakes"].as_array().unwrap().clone();
+    assert_eq!(mistakes.len(), general.len(), "{mistakes:#?}");
+    for ((mistake, line), setting) in mistakes.iter().zip(4 + own.len()..).zip(general) {
+        let name = setting.split(' ').next().unwrap();
+        assert_eq!(mistake["line"], line, "{mistake}");
+        let why = mistake["why"].as_str().unwrap();
+        assert_eq!(why, format!("{name} has an effect in [defaults] alone"));
+    }
+}
+
 /// Root reads any file, whatever its mode, so here a folder stands for what cannot be read.
 #[test]
 fn a_file_that_cannot_be_read_is_no_mistake_in_it() {
@@ -152,12 +194,153 @@ fn a_secret_in_the_wrong_place_is_repeated_nowhere() {
                 run.everything()
             );
         }
+        for command in ["status", "rotate", "undo", "retire"] {
+            for arguments in [
+                &["-p", &secret][..],
+                &["-p", "dev", "-p", &secret],
+                &[&format!("-p{secret}")],
+            ] {
+                let run = home.keyagent(&[&[command, "--format", "json"], arguments].concat());
+                assert!(
+                    !run.everything().contains(&secret),
+                    "{command}: {}",
+                    run.everything()
+                );
+                run.exits(2).json();
+            }
+        }
         let why = if secret.contains('/') {
             "has something else"
         } else {
             "looks like a secret access key"
         };
         assert!(home.keyagent(&["status"]).everything().contains(why), "{why}");
+    }
+}
+
+/// Whatever stands in a file in the place of another value.
+#[test]
+fn a_secret_as_another_value_of_a_file_is_repeated_nowhere() {
+    let account = Account::start();
+    let user = account.user("ann");
+    let pair = section("dev", &user);
+    let secret = account.user("bob").secret_access_key;
+    let mut home = Home::on(&account);
+    let no_settings = "verify_every = 20ms\nverify_for = 4s";
+    let is_told_nowhere = |home: &Home, all: &[&[&str]], where_it_is: &str| {
+        for arguments in all {
+            let run = home.keyagent(arguments);
+            let told = run.everything();
+            // A table has room for a part of it.
+            assert!(
+                !told.contains(&secret[..12]),
+                "{where_it_is}, {arguments:?}: {told}"
+            );
+        }
+    };
+    home.write_credentials(&pair);
+    for line in [
+        format!("mfa_serial = {secret}"),
+        format!("metrics_otlp = http://{secret}"),
+        format!("metrics_otlp = http://{secret}/v1/metrics"),
+        format!("after_rotate = curl -u {secret} http://127.0.0.1:9"),
+        format!("also_update = /{secret}"),
+        format!("metrics_textfile = /{secret}"),
+        format!("nonsense = {secret}"),
+        format!("{secret} = 3"),
+        format!("[profile {secret}]"),
+    ] {
+        home.settings(&format!("{no_settings}\n{line}"));
+        let all: &[&[&str]] = &[
+            &["settings", "check"],
+            &["settings", "check", "--format", "json"],
+            &["settings", "show"],
+            &["settings", "show", "--format", "json"],
+            &["doctor", "--format", "json"],
+            &["doctor"],
+            &["rotate", "-p", "dev", "--dry-run"],
+            &["rotate", "-p", "dev", "--dry-run", "--format", "json"],
+        ];
+        is_told_nowhere(&home, all, &line);
+    }
+    home.settings(no_settings);
+    for (name, content) in [
+        (".aws/config", format!("[profile dev]\nmfa_serial = {secret}\n")),
+        (
+            ".aws/config",
+            format!("[profile x]\nrole_arn = {secret}\nsource_profile = {secret}\n"),
+        ),
+        (".aws/config", format!("[profile {secret}]\nregion = x\n")),
+        (
+            ".aws/config",
+            format!(
+                "[profile {secret}]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = dev\n"
+            ),
+        ),
+        (".aws/credentials", format!("{pair}[{secret}]\n")),
+        (".aws/credentials", format!("[profile {secret}]\n")),
+        (".aws/credentials", section(&secret, &user)),
+        (".aws/credentials", format!("{pair}{}", section(&secret, &user))),
+    ] {
+        home.write_credentials(&pair);
+        home.write(".aws/config", "");
+        home.write(name, &content);
+        let mut all: Vec<Vec<&str>> = Vec::new();
+        for command in ["status", "rotate", "undo", "doctor", "retire"] {
+            for profile in ["dev", "x", "other"] {
+                for format in ["json", "text"] {
+                    let further: &[&str] = match command {
+                        "rotate" | "undo" | "retire" => &["--dry-run"],
+                        _ => &[],
+                    };
+                    all.push([&[command, "-p", profile, "--format", format], further].concat());
+                }
+            }
+        }
+        all.extend([
+            vec!["status"],
+            vec!["status", "--format", "json"],
+            vec!["doctor"],
+            vec!["rotate", "--overdue", "--yes"],
+        ]);
+        let all: Vec<&[&str]> = all.iter().map(Vec::as_slice).collect();
+        is_told_nowhere(&home, &all, &content);
+    }
+    home.write_credentials(&pair);
+    home.write(".aws/config", "");
+    home = home.with("AWS_CA_BUNDLE", &secret);
+    is_told_nowhere(
+        &home,
+        &[
+            &["status"],
+            &["doctor"],
+            &["rotate", "-p", "dev", "--yes", "--format", "json"],
+        ],
+        "AWS_CA_BUNDLE",
+    );
+}
+
+/// A name is no secret, however long.
+#[test]
+fn a_long_name_is_repeated_whole() {
+    let home = Home::new();
+    let name = "AdministratorAccessProductionEuropeCentralOne";
+    home.write(".aws/config", format!("[profile {name}]\nsso_session = corp\n"));
+    home.write_credentials("[dev]\nregion = x\n");
+    home.settings(&format!(
+        "[profile {name}]\nnotify = no\nafter_rotate = /opt/{name}/bin/reload"
+    ));
+    for arguments in [
+        &["status", "--offline"][..],
+        &["rotate", "-p", name, "--yes"],
+        &["settings", "show"],
+    ] {
+        let run = home.keyagent(arguments);
+        assert!(
+            run.everything().contains(name),
+            "{arguments:?}: {}",
+            run.everything()
+        );
     }
 }
 
@@ -175,6 +358,14 @@ fn what_holds_is_shown_as_the_file_would_have_it() {
     let run = home.keyagent(&["settings", "path"]).exits(0);
     let path = home.join(".config/keyagent/config");
     assert_eq!(run.stdout, format!("/etc/keyagent/config\n{}\n", path.display()));
+    let run = home.keyagent(&["settings", "path", "--format", "json"]).exits(0);
+    assert_eq!(
+        run.json(),
+        serde_json::json!({
+            "schema": "keyagent.settings-path/1",
+            "files": ["/etc/keyagent/config", path.display().to_string()],
+        })
+    );
 }
 
 #[test]

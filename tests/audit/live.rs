@@ -121,7 +121,7 @@ fn a_throttled_audit_goes_on_and_a_refused_one_fails() {
         "iam:GetCredentialReport",
         "keyagent policy audit",
     );
-    assert_eq!(run.stdout, "");
+    assert_eq!(run.json().get("findings"), None);
 }
 
 #[test]
@@ -180,4 +180,30 @@ fn the_policy_is_enough_and_each_action_is_needed() {
         include_str!("../../packaging/iam-policies/audit.json"),
         &["audit"],
     );
+}
+
+/// All ages would be those of that day: keys made since would be none, and old ones young.
+#[test]
+fn a_live_account_is_not_judged_as_of_another_day() {
+    let (account, auditor, home) = auditor(ALL);
+    account.back_date(&auditor.access_key_id, 400);
+    let many = ["--role-name", "r", "--out", "results"];
+    for live in [
+        &[][..],
+        &["-p", "default"],
+        &["--via", "list"],
+        &["--key-ids", "all"],
+        &[&["--organization"], &many[..]].concat(),
+        &[&["--accounts", "222222222222"], &many[..]].concat(),
+    ] {
+        let as_of = ["audit", "--as-of", "2020-01-01T00:00:00Z"];
+        let run = home.keyagent(&[&as_of, live].concat()).fails_with(
+            "cannot judge a live account as of another time",
+            "--as-of is for a saved report",
+            "keyagent audit --report FILE --as-of 2020-01-01T00:00:00Z",
+        );
+        assert_eq!(run.stdout, "", "{live:?}");
+    }
+    assert!(account.calls().is_empty());
+    assert!(!home.join("results").exists());
 }

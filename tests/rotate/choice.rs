@@ -185,3 +185,40 @@ fn the_printed_policy_is_enough_for_a_keys_whole_life() {
         .exits(2);
     assert!(usage.stderr.contains("slash"), "{}", usage.stderr);
 }
+
+/// A name with a wildcard would let the policy reach further than was meant.
+#[test]
+fn a_policy_is_for_names_alone_that_iam_allows() {
+    let home = crate::support::Home::new();
+    let long = format!("/{}/", "x".repeat(511));
+    for wrong in [
+        "eng",
+        "/eng",
+        "/*/",
+        "/e?g/",
+        "/\"/",
+        "/é/",
+        "/e g/",
+        "/${aws:username}/",
+        "",
+        &long,
+    ] {
+        home.keyagent(&["policy", "self", "--user-path", wrong]).exits(2);
+    }
+    for right in ["/", "/eng/", "/eng/a.b,c+d=e@f-g_h/", "/a!b/"] {
+        home.keyagent(&["policy", "self", "--user-path", right]).exits(0);
+    }
+    let long = "x".repeat(65);
+    for wrong in [
+        "*", "audit*", "au?it", "a b", "é", "", "a:b", &long, "*/audit", "/audit/", "a//b",
+    ] {
+        let run = home
+            .keyagent(&["policy", "audit-accounts", "--role-name", wrong])
+            .exits(2);
+        assert!(run.stderr.contains("keyagent-audit"), "{wrong}: {}", run.stderr);
+    }
+    for right in ["keyagent-audit", "a+b=c,d.e@f_g", "team/audit"] {
+        home.keyagent(&["policy", "audit-accounts", "--role-name", right])
+            .exits(0);
+    }
+}

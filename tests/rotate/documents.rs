@@ -39,6 +39,128 @@ fn a_failure_before_any_report_is_a_document_too() {
     assert_eq!(run.json()["schema"], "keyagent.recover/1");
 }
 
+/// `errors` and nothing that could be taken for a result.
+#[test]
+fn what_came_to_nothing_is_a_document_of_errors_alone() {
+    let scene = Scene::new();
+    let home = &scene.home;
+    home.write("empty.csv", "");
+    let key = ["--user-name", "ann", "--access-key-id", &scene.user.access_key_id];
+    for (arguments, schema) in [
+        (&["audit", "--report", "empty.csv"][..], "audit"),
+        (&["audit", "--report", "none"], "audit"),
+        (&["audit", "-p", "nope"], "audit"),
+        (&["audit", "--exempt", "none"], "audit"),
+        (&["audit", "--as-of", "2020-01-01T00:00:00Z"], "audit"),
+        (&["audit", "--via", "list", "-p", "dev"], "audit"),
+        (&["doctor", "-p", "nope"], "doctor"),
+        (
+            &[&["disable"], &key[..], &["--yes", "-p", "nope"]].concat(),
+            "disable",
+        ),
+        (&[&["disable"], &key[..], &["-p", "dev"]].concat(), "disable"),
+        (&["disable", "--from-audit", "none", "--yes"], "disable"),
+        (&["delete", "--from-audit", "none", "--yes"], "delete"),
+        (&[&["delete"], &key[..], &["-p", "dev"]].concat(), "delete"),
+        (
+            &[&["enable"], &key[..], &["--yes", "-p", "nope"]].concat(),
+            "enable",
+        ),
+        (&["enable", "--run", "nope", "-p", "dev"], "enable"),
+        (&["enable", "--run", "nope", "-p", "dev", "--yes"], "enable"),
+    ] {
+        let run = home
+            .keyagent(&[arguments, &["--format", "json"]].concat())
+            .exits(2);
+        let document = run.json();
+        assert_eq!(
+            document["schema"],
+            format!("keyagent.{schema}/1"),
+            "{arguments:?}"
+        );
+        assert_eq!(
+            document.as_object().unwrap().len(),
+            2,
+            "{arguments:?}: {document}"
+        );
+        let errors = document["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "{arguments:?}: {document}");
+        for (name, heading) in [("error", "error: "), ("cause", "cause: "), ("hint", "hint:  ")] {
+            let first = errors[0][name]
+                .as_str()
+                .unwrap()
+                .lines()
+                .next()
+                .unwrap()
+                .to_owned();
+            assert!(
+                run.stderr.contains(&format!("{heading}{first}")),
+                "{arguments:?}: {}",
+                run.stderr
+            );
+        }
+        assert_eq!(
+            run.stderr.matches("error:").count(),
+            1,
+            "{arguments:?}: {}",
+            run.stderr
+        );
+        assert_eq!(home.keyagent(arguments).exits(2).stdout, "", "{arguments:?}");
+    }
+    let filed = [
+        "audit", "--report", "none", "--format", "json", "--out", "results",
+    ];
+    assert_eq!(home.keyagent(&filed).exits(2).stdout, "");
+    home.settings("nonsense = 1");
+    let run = home.keyagent(&["settings", "show", "--format", "json"]).exits(2);
+    assert_eq!(run.json()["schema"], "keyagent.settings/1");
+    assert!(
+        run.json()["errors"][0]["cause"]
+            .as_str()
+            .unwrap()
+            .contains("nonsense")
+    );
+}
+
+#[test]
+fn an_error_names_the_one_profile_that_it_is_about() {
+    let scene = Scene::new();
+    let before = scene.home.credentials();
+    let wanted = ["-p", "dev", "-p", "nope", "-p", "two", "--format", "json"];
+    for (command, further) in [
+        ("rotate", &["--yes"][..]),
+        ("undo", &["--yes"]),
+        ("retire", &["--yes"]),
+        ("status", &[]),
+    ] {
+        let run = scene.home.keyagent(&[&[command], &wanted[..], further].concat());
+        let errors = run.exits(2).json()["errors"].clone();
+        assert_eq!(errors.as_array().unwrap().len(), 1, "{command}: {errors}");
+        assert_eq!(errors[0]["profile"], "nope", "{command}: {errors}");
+    }
+    // What has to do with no profile names none.
+    scene.home.settings("nonsense = 1");
+    let run = scene.home.keyagent(
+        &[
+            &["rotate", "--yes"],
+            &["-p", "dev", "-p", "dev2", "--format", "json"][..],
+        ]
+        .concat(),
+    );
+    assert_eq!(run.exits(2).json()["errors"][0]["profile"], "dev2");
+    scene
+        .home
+        .write_credentials([&before[..], section("two", &scene.user).as_bytes()].concat());
+    let run = scene.home.keyagent(
+        &[
+            &["rotate", "--yes"],
+            &["-p", "dev", "-p", "two", "--format", "json"][..],
+        ]
+        .concat(),
+    );
+    assert_eq!(run.exits(2).json()["errors"][0]["profile"], "");
+}
+
 #[cfg(feature = "checkpoints")]
 #[test]
 fn what_recover_would_delete_is_in_its_document() {

@@ -41,6 +41,30 @@ fn a_key_is_deleted_after_its_grace_and_its_secret_with_it() {
 }
 
 #[test]
+fn nothing_is_agreed_to_where_nothing_is_changed() {
+    let scene = Scene::new();
+    let dry = scene
+        .home
+        .keyagent(&["rotate", "-p", "dev", "--now", "--dry-run"])
+        .exits(0);
+    assert!(
+        dry.stdout.contains("deleted if AWS knows of no use"),
+        "{}",
+        dry.stdout
+    );
+    scene.home.keyagent(ROTATE).exits(0);
+    let dry = scene.home.keyagent(&["retire", "--now", "--dry-run"]).exits(0);
+    assert!(dry.stdout.contains(&scene.user.access_key_id), "{}", dry.stdout);
+    assert_eq!(scene.account.keys().len(), 2);
+    scene.home.keyagent(&["retire", "--now"]).fails_with(
+        "without --yes",
+        "--now",
+        "keyagent retire --now --yes",
+    );
+    assert_eq!(scene.account.keys().len(), 2);
+}
+
+#[test]
 fn a_key_that_something_used_since_stays_and_the_user_is_told() {
     let scene = Scene::new();
     scene.home.settings(NO_GRACE);

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::super::failed::documented;
 use super::super::rotations::MfaArgs;
 use super::super::signing::Purpose;
 use super::super::{exit_code, ui};
 use crate::audit::assessment::Tally;
 use crate::audit::exemptions::Exemptions;
 use crate::audit::rules::Judge;
-use crate::audit::{Benchmark, is_account_id};
+use crate::audit::{Benchmark, SCHEMA, is_account_id};
 use crate::clock::{Clock, SystemClock};
 use crate::fs_atomic::Digest;
 use crate::problem::{Problem, quoted, word};
@@ -59,7 +60,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "mfa_code")]
     report: Option<PathBuf>,
     /// Judge the saved report as of this time, such as 2026-11-25T12:00:00Z, instead of now
-    #[arg(long, value_name = "TIME", requires = "report", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     as_of: Option<Timestamp>,
     /// Whose controls to name, and whose limits hold
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
@@ -216,6 +217,24 @@ fn time(text: &str) -> Result<Timestamp, String> {
 ///
 /// When nothing can be evaluated, or the result cannot be written.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let result = audit(args, environment);
+    match &result {
+        // Below --out is no document on stdout, and what cannot be written is written nowhere.
+        Err(problem) if args.out.is_none() && problem.error != UNWRITABLE => {
+            let format = match args.format {
+                Some(Format::Json) => super::super::Format::Json,
+                Some(_) | None => super::super::Format::Text,
+            };
+            documented(SCHEMA, format, result)
+        }
+        Err(_) | Ok(_) => result,
+    }
+}
+
+fn audit(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    if let (Some(as_of), None) = (args.as_of, &args.report) {
+        return Err(live_as_of(as_of));
+    }
     let (exemptions, exemptions_digest) = match &args.exempt {
         Some(path) => {
             let (exemptions, digest) = exemptions(path)?;
@@ -271,6 +290,16 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     Ok(code(&tally))
 }
 
+/// What a key has become since would be judged as if it had been so then. clap's `requires` does not see to it: it lets go
+/// where an argument forbids the one that is required.
+fn live_as_of(as_of: Timestamp) -> Problem {
+    Problem::new(
+        "cannot judge a live account as of another time",
+        "--as-of is for a saved report: AWS tells how an account is now",
+        format!("leave out --as-of, or: keyagent audit --report FILE --as-of {as_of}"),
+    )
+}
+
 fn undecided(count: u64) -> Problem {
     let verdicts = if count == 1 { "verdict is" } else { "verdicts are" };
     Problem::new(
@@ -312,10 +341,8 @@ fn exemptions(path: &Path) -> Result<(Exemptions, String), Problem> {
     Ok((parsed, digest))
 }
 
+const UNWRITABLE: &str = "cannot write the result";
+
 fn unwritable(error: &io::Error) -> Problem {
-    Problem::new(
-        "cannot write the result",
-        error.to_string(),
-        "make room, then run it again",
-    )
+    Problem::new(UNWRITABLE, error.to_string(), "make room, then run it again")
 }

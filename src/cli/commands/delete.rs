@@ -1,5 +1,6 @@
 //! `keyagent delete`: deletes keys that are inactive.
 
+use super::super::failed::documented;
 use super::super::remediation::{CommonArgs, KeyArgs, Order, run as treat};
 use super::disable::{command, selection};
 use super::from_audit::{self, FromAuditArgs};
@@ -34,6 +35,11 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let result = delete(args, environment);
+    documented("keyagent.delete/1", args.common.format, result)
+}
+
+fn delete(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let typed = command("delete", &args.key, args.audit.from_audit.as_ref());
     let order = Order {
         action: Action::Delete,

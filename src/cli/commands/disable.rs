@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::failed::documented;
 use super::super::remediation::{CommonArgs, KeyArgs, Order, Selection, run as treat};
 use super::audit;
 use super::from_audit::{self, FromAuditArgs};
@@ -46,6 +47,11 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let result = disable(args, environment);
+    documented("keyagent.disable/1", args.common.format, result)
+}
+
+fn disable(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let typed = if args.dormant {
         format!("keyagent disable --dormant --unused-days {}", args.unused_days)
     } else {

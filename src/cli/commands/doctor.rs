@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures_util::stream::{self, StreamExt};
 
+use super::super::failed::documented;
 use super::super::rotations::{client, runtime};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::access_key::AccessKeyId;
@@ -47,6 +48,10 @@ const AT_ONCE: usize = 8;
 ///
 /// When a profile that was named is not there.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    documented("keyagent.doctor/1", args.format, examine(args, environment))
+}
+
+fn examine(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let mut checks = Vec::new();
     let loaded = profiles::load(environment);
     if let Ok(loaded) = &loaded {

@@ -1,5 +1,6 @@
 //! `keyagent enable`: makes keys active again, one or all that a run has disabled.
 
+use super::super::failed::documented;
 use super::super::remediation::{CommonArgs, KeyArgs, Order, Selection, run as treat};
 use super::disable::{command, selection};
 use crate::problem::{Problem, word};
@@ -29,6 +30,11 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+    let result = enable(args, environment);
+    documented("keyagent.enable/1", args.common.format, result)
+}
+
+fn enable(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let typed = match &args.run {
         Some(run) => format!("keyagent enable --run {}", word(run)),
         None => command("enable", &args.key, None),

@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long, default_value = "/", value_parser = user_path)]
     user_path: String,
     /// Role in each account, for audit-accounts
-    #[arg(long, default_value = "keyagent-audit", value_name = "NAME")]
+    #[arg(long, default_value = "keyagent-audit", value_name = "NAME", value_parser = role_name)]
     role_name: String,
 }
 
@@ -39,14 +39,34 @@ enum JobName {
     Remediate,
 }
 
-/// As IAM has it: `/`, or characters from `!` to DEL between two of them.
+/// As IAM has it, `/` or characters from `!` to DEL between two of them, 512 at most; but for those that a policy reads
+/// otherwise: `*` and `?` are wildcards, `$` begins a variable.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>
 fn user_path(text: &str) -> Result<String, String> {
-    let is_path = text == "/"
-        || (text.starts_with('/') && text.ends_with('/') && text.bytes().all(|b| (0x21..=0x7f).contains(&b)));
-    if is_path {
+    let fits = |byte: u8| (0x21..=0x7e).contains(&byte) && !b"*?$\"\\".contains(&byte);
+    let is_path =
+        text == "/" || (text.len() > 1 && text.len() <= 512 && text.starts_with('/') && text.ends_with('/'));
+    if is_path && text.bytes().all(fits) {
         Ok(text.to_owned())
     } else {
-        Err("a path begins and ends with a slash, such as /eng/".into())
+        Err("a path begins and ends with a slash and has no wildcard, such as /eng/".into())
+    }
+}
+
+/// The name of a role as IAM has it, behind its path where it has one.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
+fn role_name(text: &str) -> Result<String, String> {
+    let (path, name) = match text.rsplit_once('/') {
+        Some((path, name)) => (Some(path), name),
+        None => (None, text),
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    let is_name = (1..=64).contains(&name.len()) && name.chars().all(fits);
+    let is_path = |path: &str| !path.split('/').any(str::is_empty) && user_path(&format!("/{path}/")).is_ok();
+    if is_name && path.is_none_or(is_path) {
+        Ok(text.to_owned())
+    } else {
+        Err("a role's name has letters, digits and _+=,.@- alone, such as keyagent-audit".into())
     }
 }
 

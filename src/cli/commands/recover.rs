@@ -1,5 +1,6 @@
 //! `keyagent recover`: finishes, or backs out of, whatever was interrupted.
 
+use super::super::failed::Failure;
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, documented, needs_answer, runtime, show_plan, with_mfa,
 };
@@ -43,12 +44,12 @@ const COMMAND: &str = "keyagent recover";
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    documented("keyagent.recover/1", args.format, "", || {
+    documented("keyagent.recover/1", args.format, &[], || {
         recover_all(args, environment)
     })
 }
 
-fn recover_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn recover_all(args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let mut workplace = Workplace::open_to_rescue("recover", environment)?;
     let concerned: Vec<Rotation> = workplace
         .journal
@@ -70,7 +71,7 @@ fn recover_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     needs_answer("recover", args.yes, args.dry_run, COMMAND)?;
     let runtime = runtime()?;
     for rotation in concerned {
-        let profile = rotation.plan.profiles.join(", ");
+        let profile = rotation.plan.profiles.first().cloned().unwrap_or_default();
         if let Err(problem) = runtime.block_on(recover(&rotation, args, &mut workplace, &mut report)) {
             report.error(&profile, problem);
         }

@@ -1,8 +1,9 @@
 //! `keyagent retire`: deletes superseded keys whose grace is over, and that nobody has used since.
 
+use super::super::failed::Failure;
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
-    with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, needs_yes_for_now,
+    runtime, show_plan, with_mfa,
 };
 use super::super::{Format, profiles, ui};
 use crate::access_key::{AccessKey, SecretAccessKey};
@@ -28,8 +29,8 @@ pub struct Args {
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not wait for the end of the grace; needs --yes
-    #[arg(long, requires = "yes")]
+    /// Do not wait for the end of the grace; needs --yes or --dry-run
+    #[arg(long)]
     now: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
@@ -47,17 +48,17 @@ pub struct Args {
 ///
 /// When nothing could be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
-    let who = args.profiles.join(", ");
-    documented("keyagent.retire/1", args.format, &who, || {
+    documented("keyagent.retire/1", args.format, &args.profiles, || {
         retire_all(args, environment)
     })
 }
 
-fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let mut command = String::from("keyagent retire");
     for name in &args.profiles {
         command.push_str(&format!(" -p {}", word(name)));
     }
+    needs_yes_for_now(args.now, args.yes, args.dry_run, &command)?;
     let mut workplace = Workplace::open("retire", environment)?;
     let mut report = Report::new("keyagent.retire/1");
     let superseded: Vec<Rotation> = workplace
@@ -100,7 +101,7 @@ fn retire_all(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     needs_answer("retire", args.yes, args.dry_run, &command)?;
     let runtime = runtime()?;
     for rotation in due {
-        let profile = rotation.plan.profiles.join(", ");
+        let profile = rotation.plan.profiles.first().cloned().unwrap_or_default();
         if let Err(problem) = runtime.block_on(retire(rotation, args, &command, &mut workplace, &mut report))
         {
             report.error(&profile, problem);

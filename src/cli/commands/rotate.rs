@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::super::failed::Failure;
 use super::super::rotations::{
-    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
-    with_mfa,
+    MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, needs_yes_for_now,
+    runtime, show_plan, with_mfa,
 };
 use super::super::signing::mfa_serial;
 use super::super::{Format, after_rotate, profiles, ui};
@@ -42,8 +43,8 @@ pub struct Args {
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Delete the old key at once instead of keeping it for an undo; needs --yes
-    #[arg(long, requires = "yes")]
+    /// Delete the old key at once instead of keeping it for an undo; needs --yes or --dry-run
+    #[arg(long)]
     now: bool,
     /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
@@ -74,18 +75,15 @@ struct Target {
 /// When nothing could be tried: bad files, unknown profiles, no lock.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let names = profiles::chosen(&args.profiles, environment);
-    let who = if args.overdue {
-        String::new()
-    } else {
-        names.join(", ")
-    };
-    documented("keyagent.rotate/1", args.format, &who, || {
+    let asked = if args.overdue { &[] } else { &names[..] };
+    documented("keyagent.rotate/1", args.format, asked, || {
         run_for(&names, args, environment)
     })
 }
 
-fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let command = command(args, names);
+    needs_yes_for_now(args.now, args.yes, args.dry_run, &command)?;
     let before = profiles::load(environment)?;
     if !args.overdue {
         profiles::named(&before, names, "keyagent rotate")?;
@@ -116,7 +114,11 @@ fn run_for(names: &[String], args: &Args, environment: &Environment) -> Result<u
         }
         report.tell_errors();
         if let Err(problem) = confirm(args.yes, "nothing is rotated", &command) {
-            report.error(&names.join(", "), problem);
+            let profile = match &prepared[..] {
+                [(target, _)] => &target.profile.name,
+                _ => "",
+            };
+            report.error(profile, problem);
             return;
         }
         for (target, prepared) in prepared {

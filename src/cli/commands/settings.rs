@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::super::failed::documented;
 use super::super::rotations::load_settings;
 use super::super::{Format, exit_code, profiles, ui};
 use crate::problem::{Problem, guarded, word};
@@ -32,7 +33,11 @@ enum Command {
         format: Format,
     },
     /// Say which files are read, in their order
-    Path,
+    Path {
+        /// How to write the result
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: Format,
+    },
     /// Name the line of every mistake; exits with 1 when there is one
     Check {
         /// How to write the result
@@ -48,28 +53,40 @@ enum Command {
 /// When the settings cannot be taken.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     match &args.command {
-        Command::Show { profiles, format } => {
-            let all = load_settings(environment)?;
-            match format {
-                Format::Json => ui::document(&Holding::of(&all, profiles)),
-                Format::Text if profiles.is_empty() => ui::out(&everything(&all)),
-                Format::Text => {
-                    let of = |name: &String| {
-                        let heading = format!("profile {}", guarded(name));
-                        section(&heading, all.profile(name), None)
-                    };
-                    ui::out(&profiles.iter().map(of).collect::<Vec<_>>().join("\n"));
-                }
-            }
-            Ok(exit_code::OK)
-        }
-        Command::Path => {
+        Command::Show { profiles, format } => documented(
+            "keyagent.settings/1",
+            *format,
+            show(profiles, *format, environment),
+        ),
+        Command::Path { format } => {
             let user = settings::user_file(environment).map_err(no_home)?;
-            ui::out(&format!("{SYSTEM_FILE}\n{}\n", user.display()));
+            match format {
+                Format::Json => ui::document(&Files {
+                    schema: "keyagent.settings-path/1",
+                    files: [Path::new(SYSTEM_FILE), &user],
+                }),
+                Format::Text => ui::out(&format!("{SYSTEM_FILE}\n{}\n", user.display())),
+            }
             Ok(exit_code::OK)
         }
         Command::Check { format } => check(*format, environment),
     }
+}
+
+fn show(profiles: &[String], format: Format, environment: &Environment) -> Result<u8, Problem> {
+    let all = load_settings(environment)?;
+    match format {
+        Format::Json => ui::document(&Holding::of(&all, profiles)),
+        Format::Text if profiles.is_empty() => ui::out(&everything(&all)),
+        Format::Text => {
+            let of = |name: &String| {
+                let heading = format!("profile {}", guarded(name));
+                section(&heading, all.profile(name), None)
+            };
+            ui::out(&profiles.iter().map(of).collect::<Vec<_>>().join("\n"));
+        }
+    }
+    Ok(exit_code::OK)
 }
 
 fn no_home(error: settings::Error) -> Problem {
@@ -118,6 +135,13 @@ fn check(format: Format, environment: &Environment) -> Result<u8, Problem> {
             exit_code::OK
         }
     })
+}
+
+/// The document `keyagent.settings-path/1`: the files in the order in which they are read, whether or not they are there.
+#[derive(Debug, Serialize)]
+struct Files<'a> {
+    schema: &'static str,
+    files: [&'a Path; 2],
 }
 
 /// The document `keyagent.settings-check/1`.

@@ -5,6 +5,7 @@ use std::path::Path;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
+use super::super::failed::Failure;
 use super::super::rotations::{client, load_settings, runtime, tell_unfinished};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::access_key::AccessKeyId;
@@ -15,7 +16,7 @@ use crate::credentials::profile::Profile;
 use crate::credentials::{FileKind, ambiguity};
 use crate::iam::{AccessKeyStatus, ErrorKind};
 use crate::policy::{Freshness, days_since};
-use crate::problem::Problem;
+use crate::problem::{Problem, guarded};
 use crate::process::Environment;
 use crate::rotate::journal::{self, Journal};
 use crate::rotate::recover::is_concerned;
@@ -61,20 +62,18 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         return Ok(exit_code::OK);
     }
     match (shown(args, environment), args.format) {
-        (Err(problem), Format::Json) => {
+        (Err(failure), Format::Json) => {
             // Whoever reads stdout is to find a document.
-            ui::document(&Report::failed(
-                problem.clone(),
-                args.profiles.join(", "),
-                SystemClock.now(),
-            ));
+            let profile = failure.profile_among(&args.profiles);
+            let problem = failure.problem;
+            ui::document(&Report::failed(problem.clone(), profile, SystemClock.now()));
             Err(problem)
         }
-        (result, Format::Json | Format::Text) => result,
+        (result, Format::Json | Format::Text) => result.map_err(Problem::from),
     }
 }
 
-fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn shown(args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let loaded = profiles::load(environment)?;
     let wanted = if args.profiles.is_empty() {
         loaded.profiles.iter().collect()
@@ -114,7 +113,7 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     for failed in &mut report.errors {
         let of_profile = |stumble: &&Stumble| {
             let profile = stumble.profile.as_deref();
-            profile.is_some_and(|profile| failed.profile.split(", ").any(|name| name == profile))
+            profile.is_some_and(|profile| failed.sharing.iter().any(|name| name == profile))
         };
         if let Some(stumble) = stumbles.iter().find(of_profile) {
             blame_the_file(
@@ -138,15 +137,18 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
         tell_unfinished(rotation, &state_folder);
     }
-    let is_overdue = report
-        .keys
-        .iter()
-        .any(|key| key.current && key.freshness == Freshness::Overdue);
+    let is_overdue = report.keys.iter().any(is_overdue);
     Ok(match (report.errors.is_empty(), args.exit_code && is_overdue) {
         (false, _) => exit_code::FAILED,
         (true, true) => exit_code::FOUND,
         (true, false) => exit_code::OK,
     })
+}
+
+/// The user's other key signs as well, unless it is inactive.
+fn is_overdue(key: &KeyReport) -> bool {
+    let may_sign = key.current || key.status != Some(AccessKeyStatus::Inactive);
+    may_sign && key.freshness == Freshness::Overdue
 }
 
 /// Tells of a journal that cannot be read.
@@ -220,7 +222,7 @@ fn text(report: &Report, now: Timestamp) -> String {
         table.set_header(["PROFILE", "KEY ID", "AGE", "LAST USE", "STATE", "DO"]);
         for key in &report.keys {
             table.add_row([
-                shortened(&name(key), 16),
+                shortened(&guarded(&name(key)), 16),
                 key.access_key_id.to_string(),
                 age(key, report),
                 last_use(key, now),

@@ -1,5 +1,6 @@
 //! `keyagent undo`: puts the previous key of a profile back.
 
+use super::super::failed::Failure;
 use super::super::rotations::{
     MfaArgs, Report, Workplace, client, confirm, documented, last_day, needs_answer, runtime, show_plan,
     with_mfa,
@@ -42,12 +43,12 @@ pub struct Args {
 /// When there is nothing to take back, or it could not be tried.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let names = profiles::chosen(&args.profiles, environment);
-    documented("keyagent.undo/1", args.format, &names.join(", "), || {
+    documented("keyagent.undo/1", args.format, &names, || {
         undo_all(&names, args, environment)
     })
 }
 
-fn undo_all(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Problem> {
+fn undo_all(names: &[String], args: &Args, environment: &Environment) -> Result<u8, Failure> {
     let mut command = String::from("keyagent undo");
     for name in names {
         command.push_str(&format!(" -p {}", word(name)));
@@ -58,7 +59,7 @@ fn undo_all(names: &[String], args: &Args, environment: &Environment) -> Result<
     if !args.yes && !args.dry_run && !ui::can_ask() {
         // What cannot be taken back anyway is not worth a --yes. Everybody else is told under the lock.
         for named in wanted {
-            find(&before, named, &workplace)?;
+            find(&before, named, &workplace).map_err(|problem| Failure::of(&named.name, problem))?;
         }
     }
     needs_answer("undo", args.yes, args.dry_run, &command)?;

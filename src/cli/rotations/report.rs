@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::super::failed::Failure;
 use super::super::{Format, exit_code, ui};
 use crate::access_key::AccessKeyId;
 use crate::problem::Problem;
@@ -130,7 +131,7 @@ impl Report {
     }
 }
 
-/// Does `work`, and where JSON is wanted puts a failure that comes before any report into a document as well: whoever reads
+/// Does `work` for the profiles that were asked for, and where JSON is wanted puts a failure that comes before any report into a document as well: whoever reads
 /// stdout is to find one.
 ///
 /// # Errors
@@ -139,15 +140,15 @@ impl Report {
 pub fn documented(
     schema: &'static str,
     format: Format,
-    profile: &str,
-    work: impl FnOnce() -> Result<u8, Problem>,
+    asked: &[String],
+    work: impl FnOnce() -> Result<u8, Failure>,
 ) -> Result<u8, Problem> {
     match (work(), format) {
-        (Err(problem), Format::Json) => {
+        (Err(failure), Format::Json) => {
             let mut report = Report::new(schema);
-            report.error(profile, problem);
+            report.error(&failure.profile_among(asked), failure.problem);
             Ok(report.finish(format))
         }
-        (result, Format::Json | Format::Text) => result,
+        (result, Format::Json | Format::Text) => result.map_err(Problem::from),
     }
 }
