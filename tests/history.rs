@@ -267,6 +267,31 @@ fn contents_of_megabytes_in_deltas() {
     })]);
 }
 
+/// Most versions hold no key, and of those only what is new is looked into; a family that forks takes more memory than is
+/// held at a time.
+#[test]
+fn a_key_that_comes_and_goes_in_versions_of_megabytes() {
+    all_is_scanned(vec![state("versions", &[], |repository| {
+        let lines: Vec<String> = (0..40_000)
+            .map(|number| format!("line {number} of a text that is changed here and there\n"))
+            .collect();
+        for number in 0..16 {
+            let mut lines = lines.clone();
+            // Others build on the versions before, and forget the one just made.
+            for place in [number / 2, number / 3, number] {
+                lines[2_000 * place + 1] = format!("what version {place} says\n").repeat(40 + place);
+            }
+            if number % 3 == 2 {
+                lines.insert(2_500 * number, Key::random().ini());
+            }
+            repository.write("large", lines.concat());
+            repository.commit_all();
+        }
+        repository.git(&["repack", "-adfq", "--depth=50", "--window=30"]);
+        Vec::new()
+    })]);
+}
+
 #[test]
 fn what_is_damaged_or_gone_is_an_error() {
     let State { repository, .. } = state("", &[], git(&["gc", "--quiet", "--prune=now"]));
