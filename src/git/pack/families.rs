@@ -183,7 +183,7 @@ impl<'i> Families<'i> {
     pub(crate) fn walk<W: Walk>(&self, walks: &mut [W]) -> Vec<ObjectId> {
         let next = AtomicUsize::new(0);
         let most_held = HELD / walks.len().max(1);
-        let turn = Mutex::new(());
+        let turn = Mutex::default();
         let done: Vec<(usize, Vec<u32>)> = std::thread::scope(|scope| {
             let workers: Vec<_> = walks
                 .iter_mut()

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -12,8 +12,10 @@ use super::super::entry::header;
 use super::super::{LARGEST, LARGEST_IN_TURN, delta, read_at};
 use super::{Families, NONE, Walk};
 
-/// So much is held for it.
-const HELD_OF_LARGE: usize = 8 << 20;
+/// So much is held of what is made by one thread at a time: one object.
+const HELD_OF_LARGE: usize = BUFFER_OF_LARGE;
+/// Room for one of those. Memory of that size, taken and given back in all sizes, is seldom used again.
+const BUFFER_OF_LARGE: usize = LARGEST_IN_TURN + 1;
 /// Larger buffers are not kept for the next object, nor more than so many.
 const LARGEST_SPARE: usize = 256 << 10;
 const SPARES: usize = 16;
@@ -38,13 +40,13 @@ pub(super) struct Worker<'f, W> {
     /// Where the last object that was made from another one is new.
     changed: Vec<Range<usize>>,
     spares: Vec<Vec<u8>>,
-    /// Kept for its turn alone: memory of that size comes from the system each time, and is cleared there.
-    large_spare: Option<Vec<u8>>,
+    /// In its turn alone: they are handed on.
+    large_spares: Vec<Vec<u8>>,
     held: usize,
     most_held: usize,
     /// The largest object that is held as a whole.
     largest: usize,
-    turn: &'f Mutex<()>,
+    turn: &'f Mutex<Vec<Vec<u8>>>,
     pub(super) seen: usize,
     pub(super) lost: Vec<u32>,
 }
@@ -54,7 +56,7 @@ impl<'f, W: Walk> Worker<'f, W> {
         families: &'f Families<'f>,
         walk: &'f mut W,
         most_held: usize,
-        turn: &'f Mutex<()>,
+        turn: &'f Mutex<Vec<Vec<u8>>>,
     ) -> Self {
         Self {
             families,
@@ -64,7 +66,7 @@ impl<'f, W: Walk> Worker<'f, W> {
             delta: Vec::new(),
             changed: Vec::new(),
             spares: Vec::new(),
-            large_spare: None,
+            large_spares: Vec::new(),
             held: 0,
             most_held,
             largest: LARGEST,
@@ -90,13 +92,13 @@ impl<'f, W: Walk> Worker<'f, W> {
             self.family_at_once(number, kind);
             return;
         }
-        let turn = self.turn.lock();
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.large_spares = std::mem::take(&mut turn);
         let (most_held, largest) = (self.most_held, self.largest);
         (self.most_held, self.largest) = (HELD_OF_LARGE, LARGEST_IN_TURN);
         self.family_at_once(number, kind);
         (self.most_held, self.largest) = (most_held, largest);
-        self.large_spare = None;
-        drop(turn);
+        *turn = std::mem::take(&mut self.large_spares);
     }
 
     /// A base is held until its last child is made, so that a mere chain takes no more than two at a time.
@@ -169,7 +171,8 @@ impl<'f, W: Walk> Worker<'f, W> {
                 }
                 base.laid_by = Some(file);
                 self.held -= base.content.capacity();
-                base.content = Vec::new();
+                let content = std::mem::take(&mut base.content);
+                self.spare(content);
             }
         }
         self.held + needed <= self.most_held
@@ -179,9 +182,10 @@ impl<'f, W: Walk> Worker<'f, W> {
     fn take_up(&mut self, base: &mut Base) -> Option<()> {
         if let Some(mut file) = base.laid_by.take() {
             let length = file.stream_position().ok()?;
-            base.content.reserve_exact(usize::try_from(length).ok()?);
+            base.content = self.buffer();
+            resize(&mut base.content, usize::try_from(length).ok()?);
             file.rewind().ok()?;
-            file.read_to_end(&mut base.content).ok()?;
+            file.read_exact(&mut base.content).ok()?;
             self.held += base.content.capacity();
         }
         Some(())
@@ -208,16 +212,19 @@ impl<'f, W: Walk> Worker<'f, W> {
     }
 
     fn buffer(&mut self) -> Vec<u8> {
-        self.large_spare
-            .take()
-            .or_else(|| self.spares.pop())
-            .unwrap_or_default()
+        if self.largest > LARGEST {
+            self.large_spares
+                .pop()
+                .unwrap_or_else(|| Vec::with_capacity(BUFFER_OF_LARGE))
+        } else {
+            self.spares.pop().unwrap_or_default()
+        }
     }
 
     fn spare(&mut self, buffer: Vec<u8>) {
-        if buffer.capacity() > LARGEST_SPARE {
-            self.large_spare = (self.largest > LARGEST).then_some(buffer);
-        } else if self.spares.len() < SPARES {
+        if self.largest > LARGEST {
+            self.large_spares.push(buffer);
+        } else if buffer.capacity() <= LARGEST_SPARE && self.spares.len() < SPARES {
             self.spares.push(buffer);
         }
     }
