@@ -60,7 +60,7 @@ pub struct KeyFacts {
     pub current: bool,
     /// How keyagent knows it, other than from the files.
     pub origin: Origin,
-    /// AWS says that there is no such key.
+    /// AWS does not take its signature.
     pub refused: bool,
 }
 

@@ -6,7 +6,7 @@
 //! | an interrupted rotation, a file that others can read | at once | every day |
 //! | a superseded key that something still uses | at once | every day |
 //! | a key that nobody uses, two active keys | at once | every week |
-//! | a key that appeared, a key that is gone | at once | never |
+//! | a key that appeared, a key that AWS refuses | at once | never |
 //!
 //! Never twice on the same day, never while snoozed, never in quiet hours: what falls into those comes after them.
 
@@ -67,8 +67,8 @@ pub enum Matter {
     },
     /// It is in the account, and this machine did not make it.
     Appeared,
-    /// AWS no longer knows it.
-    Gone,
+    /// AWS does not take its signature. It does not say whether the key is inactive, deleted or of another partition.
+    Refused,
     /// A rotation was interrupted.
     Unfinished,
     /// Others can read the file.
@@ -89,7 +89,7 @@ impl Matter {
             | Self::TwoActive { .. }
             | Self::SupersededUsed { .. }
             | Self::Appeared
-            | Self::Gone
+            | Self::Refused
             | Self::Unfinished
             | Self::OpenFile { .. } => true,
         }
@@ -148,7 +148,7 @@ pub fn subjects(
             });
         };
         if key.refused {
-            add("gone", Matter::Gone);
+            add("refused", Matter::Refused);
             continue;
         }
         if !key.current {
@@ -271,7 +271,7 @@ fn owed_at(subject: &Subject, shown: Option<&Shown>, circumstances: &Circumstanc
         Matter::Age { created, limits } => Some(age_owed_at(*created, *limits, shown, circumstances)),
         Matter::Unused { .. } | Matter::TwoActive { .. } => again(7),
         Matter::SupersededUsed { .. } | Matter::Unfinished | Matter::OpenFile { .. } => again(1),
-        Matter::Appeared | Matter::Gone => shown.is_none().then_some(circumstances.now),
+        Matter::Appeared | Matter::Refused => shown.is_none().then_some(circumstances.now),
     }
 }
 
@@ -337,7 +337,7 @@ pub fn remember(subject: &Subject, now: Timestamp) -> Shown {
         | Matter::TwoActive { .. }
         | Matter::SupersededUsed { .. }
         | Matter::Appeared
-        | Matter::Gone
+        | Matter::Refused
         | Matter::Unfinished
         | Matter::OpenFile { .. } => None,
     };

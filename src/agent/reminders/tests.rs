@@ -175,7 +175,7 @@ fn every_matter_has_its_own_rhythm() {
         (Matter::Unfinished, &[0, 1, 2]),
         (file, &[0, 1, 2]),
         (Matter::Appeared, &[0]),
-        (Matter::Gone, &[0]),
+        (Matter::Refused, &[0]),
     ];
     for (matter, expected) in table {
         let days = if expected == [0, 1, 2] { 0..2 } else { 0..15 };
@@ -248,12 +248,12 @@ fn facts_become_subjects() {
         ..other
     };
     assert_eq!(names(&[facts(), own], Some(&['A']), day(1)), ["age"]);
-    let gone = KeyFacts {
+    let refused = KeyFacts {
         refused: true,
         created: None,
         ..facts()
     };
-    assert_eq!(names(&[gone], None, day(99)), ["gone"]);
+    assert_eq!(names(&[refused], None, day(99)), ["refused"]);
 }
 
 #[test]
