@@ -45,6 +45,7 @@ pub fn line(subject: &Subject, now: Timestamp) -> String {
             format!("{who}: AWS refuses this key: it is inactive, deleted, or of another partition")
         }
         Matter::Unfinished => format!("{who}: a rotation was interrupted"),
+        Matter::PutBack(put_back) => format!("{who}: {put_back}"),
         Matter::OpenFile { path, mode } => {
             format!("{} can be read by others (mode {mode})", path.display())
         }
@@ -56,7 +57,7 @@ pub fn command(subject: &Subject) -> String {
     let profile = subject.profiles.first().map_or("default", String::as_str);
     match &subject.matter {
         Matter::Age { .. } => format!("keyagent rotate -p {}", word(profile)),
-        Matter::Unfinished => "keyagent recover".into(),
+        Matter::Unfinished | Matter::PutBack(_) => "keyagent recover".into(),
         Matter::OpenFile { path, .. } => format!("chmod 600 {}", quoted(path)),
         Matter::Unused { .. } | Matter::TwoActive { .. } | Matter::Refused => {
             format!("keyagent status -p {}", word(profile))
@@ -85,6 +86,7 @@ fn urgency(subject: &Subject, now: Timestamp) -> Urgency {
         | Matter::SupersededUsed { .. }
         | Matter::Refused
         | Matter::Unfinished
+        | Matter::PutBack(_)
         | Matter::OpenFile { .. } => Urgency::Normal,
     }
 }
@@ -100,6 +102,7 @@ pub fn notification(subjects: &[&Subject], now: Timestamp) -> Notification {
             Matter::SupersededUsed { .. } => "A replaced AWS key is still used".into(),
             Matter::Appeared => "A new AWS key".into(),
             Matter::Unfinished => "An unfinished rotation".into(),
+            Matter::PutBack(_) => "A replaced AWS key is back".into(),
             Matter::OpenFile { .. } => "Others can read your AWS keys".into(),
         },
         _ => format!("AWS keys: {} things need you", subjects.len()),
@@ -200,6 +203,7 @@ pub fn brief(memory: &Memory, snoozed: &BTreeMap<AccessKeyId, Timestamp>, now: T
         | Matter::TwoActive { .. }
         | Matter::Appeared
         | Matter::Unfinished
+        | Matter::PutBack(_)
         | Matter::OpenFile { .. } => false,
     });
     due.retain(|subject| {
@@ -236,6 +240,7 @@ fn age(subject: &Subject, now: Timestamp) -> u32 {
         | Matter::Appeared
         | Matter::Refused
         | Matter::Unfinished
+        | Matter::PutBack(_)
         | Matter::OpenFile { .. } => 0,
     }
 }

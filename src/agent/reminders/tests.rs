@@ -168,11 +168,16 @@ fn every_matter_has_its_own_rhythm() {
         path: "/x".into(),
         mode: "644".into(),
     };
-    let table: [(Matter, &[i64]); 7] = [
+    let put_back = PutBack {
+        superseded: id('A'),
+        by: id('B'),
+    };
+    let table: [(Matter, &[i64]); 8] = [
         (Matter::Unused { days: 50 }, &[0, 7, 14]),
         (Matter::TwoActive { other: id('B') }, &[0, 7, 14]),
         (Matter::SupersededUsed { last_used: used }, &[0, 1, 2]),
         (Matter::Unfinished, &[0, 1, 2]),
+        (Matter::PutBack(put_back), &[0, 1, 2]),
         (file, &[0, 1, 2]),
         (Matter::Appeared, &[0]),
         (Matter::Refused, &[0]),
