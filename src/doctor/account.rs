@@ -261,15 +261,17 @@ fn permissions(subject: &Subject<'_>, tried: &[(&str, Permission)]) -> Check {
             Permission::Allowed | Permission::Denied => None,
         })
         .collect();
-    let message = if unknown.is_empty() {
-        format!("{profile}: the key may do all that a rotation needs")
-    } else {
-        format!(
+    if !unknown.is_empty() {
+        let message = format!(
             "{profile}: the key may do all that could be tried; {}",
             unknown.join("; ")
-        )
-    };
-    check(Level::Ok, message)
+        );
+        return check(Level::Unknown, message);
+    }
+    check(
+        Level::Ok,
+        format!("{profile}: the key may do all that a rotation needs"),
+    )
 }
 
 fn mfa(subject: &Subject<'_>, user_name: &UserName, devices: Result<Vec<String>, Error>) -> Check {

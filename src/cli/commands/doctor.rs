@@ -230,10 +230,11 @@ fn text(report: &Report) -> String {
     .flatten()
     .collect();
     text.push('\n');
-    text.push_str(&if parts.is_empty() {
-        "all is well\n".to_owned()
-    } else {
-        format!("{}\n", parts.join(", "))
+    let is_something_wrong = report.count(Level::Problem) + report.count(Level::Warning) > 0;
+    text.push_str(&match (parts.is_empty(), is_something_wrong) {
+        (true, _) => "all is well\n".to_owned(),
+        (false, true) => format!("{}\n", parts.join(", ")),
+        (false, false) => format!("nothing is wrong, as far as it is known; {}\n", parts.join(", ")),
     });
     if report.mendable() > 0 {
         text.push_str("modes are mended by: keyagent doctor --fix\n");
