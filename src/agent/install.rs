@@ -144,7 +144,6 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
         environment
             .get_path("HOME")
             .map(Path::to_owned)
-            .or_else(dirs::home_dir)
             .ok_or(Error::NoHome)
     };
     Ok(match platform {
@@ -305,6 +304,16 @@ mod tests {
     fn plan_for(platform: Platform, program: &str) -> Plan {
         let environment = Environment::from_iter([("HOME", "/home/ann"), ("XDG_STATE_HOME", "/state")]);
         plan(platform, Path::new(program), &environment).unwrap()
+    }
+
+    /// The passwd file may name one, and it is not the one that was meant.
+    #[cfg(not(windows))]
+    #[test]
+    fn without_home_there_is_no_place_for_it() {
+        for platform in [Platform::Systemd, Platform::Launchd, Platform::Windows] {
+            let plan = plan(platform, Path::new("/usr/bin/keyagent"), &Environment::default());
+            assert!(matches!(plan, Err(Error::NoHome)), "{plan:?}");
+        }
     }
 
     #[test]
