@@ -142,7 +142,7 @@ pub enum Error {
         scope: String,
     },
     /// There is no home folder.
-    #[error("neither HOME nor XDG_CONFIG_HOME says where your settings lie")]
+    #[error("there is no home folder: HOME is not set")]
     NoHome,
     /// A path that no line of sh can hold.
     #[error("the path of keyagent is no text: {}", .0.display())]
@@ -185,7 +185,7 @@ impl Error {
             Self::HooksPathTaken { .. } => {
                 "put the hooks into that folder, in a repository that uses it:\nkeyagent hook install".to_owned()
             }
-            Self::NoHome => "export HOME=/path/to/your/home".to_owned(),
+            Self::NoHome => "export HOME".to_owned(),
             Self::NoText(_) => "move keyagent to a folder with a plain name, and install again".to_owned(),
         };
         Problem::new(what, self.to_string(), hint)

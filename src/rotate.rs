@@ -9,10 +9,12 @@
 //!
 //! [`state`] is the pure machine, [`reconcile`] the pure decision after a crash, [`journal`] what is durable
 //! between the two. [`plan`] checks, [`run`] performs, [`undo`] takes back, [`retire`] says when a superseded key
-//! may go, [`recover`] takes up what was interrupted; [`authority`] is who signs, MFA included.
+//! may go, [`concern`] what was interrupted or put back, [`recover`] takes that up; [`authority`] is who signs, MFA
+//! included.
 //! Installing is the point of no return: before it a rotation is backed out, after it rolled forward.
 
 pub mod authority;
+pub mod concern;
 pub mod error;
 mod files;
 pub mod journal;

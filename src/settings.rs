@@ -336,6 +336,9 @@ fn folder(
         .get_path(variable)
         .filter(|path| path.is_absolute())
         .map(Path::to_owned);
+    // Without HOME the crate takes the home of the passwd file, in which nobody has asked for anything.
+    let has_home = cfg!(windows) || environment.get("HOME").is_some();
+    let platform = || if has_home { platform() } else { None };
     Ok(base.or_else(platform).ok_or(Error::NoHome)?.join("keyagent"))
 }
 

@@ -176,13 +176,41 @@ fn a_due_key_is_spoken_of_once_and_briefly_at_every_shell() {
 }
 
 #[test]
-fn a_key_that_is_gone_is_spoken_of_once() {
+fn a_key_that_aws_refuses_is_spoken_of_once_and_not_called_deleted() {
     let account = Account::start();
     let (home, user) = home(&account, 3);
-    home.write_credentials(section("dev", &user).replace(&user.access_key_id, "AKIAQAAAAAAAAAAAAAAA"));
-    let once = || home.keyagent(&["agent", "run", "--once"]).stderr;
-    assert!(once().contains("dev: this key no longer exists"));
-    assert!(!once().contains("no longer exists"));
+    let id = &user.access_key_id;
+    let update = [
+        "iam",
+        "update-access-key",
+        "--access-key-id",
+        id,
+        "--profile",
+        "dev",
+    ];
+    home.aws(&account, &[&update[..], &["--status", "Inactive"]].concat())
+        .exits(0);
+    let once = || {
+        let run = home.keyagent(&["agent", "run", "--once"]).exits(2);
+        run.stderr.replace("\n  ", " ")
+    };
+    let words = "dev: AWS refuses this key: it is inactive, deleted, or of another partition keyagent";
+    let said = once();
+    assert!(said.contains(words) && !said.contains("exists"), "{said}");
+    assert!(!once().contains(words));
+    let status = home.keyagent(&["agent", "status"]);
+    let known = status.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        known.contains("it is inactive, deleted, or of another partition [InvalidClientTokenId]"),
+        "{known}"
+    );
+    assert!(
+        !status.stdout.contains("exists") && !status.stdout.contains("gone"),
+        "{known}"
+    );
+    // One that was never there is answered in the same way.
+    home.write_credentials(section("dev", &user).replace(id, "AKIAQAAAAAAAAAAAAAAA"));
+    assert!(once().contains(words));
 }
 
 #[test]

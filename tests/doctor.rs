@@ -75,7 +75,11 @@ impl Drop for Agent {
 #[test]
 fn a_machine_in_order_gets_exit_code_0() {
     let account = Account::start();
-    let user = account.user("ann");
+    let everything = json!({ "Effect": "Allow", "Action": "*", "Resource": "*" });
+    let user = account.user_with_policy(
+        "ann",
+        &json!({ "Version": "2012-10-17", "Statement": [everything] }),
+    );
     account.mfa_device(&user, "virtual");
     let home = home(&account, &section("dev", &user)).with("GIT_CONFIG_NOSYSTEM", "1");
     home.run(Path::new("git"), &["init", "--quiet"]).exits(0);
@@ -117,9 +121,34 @@ fn a_machine_in_order_gets_exit_code_0() {
         &report,
         "permissions",
         "ok",
-        "the key may do all that could be tried",
+        "the key may do all that a rotation needs",
         "",
     );
+}
+
+#[test]
+fn a_permission_that_stays_unknown_is_not_well() {
+    let account = Account::start();
+    let user = account.user("ann");
+    let home = home(&account, &section("dev", &user));
+    let doctor = || {
+        let run = home.keyagent(&["doctor"]);
+        assert!(run.is_narrow(), "{}", run.stdout);
+        assert!(!run.stdout.contains("all is well"), "{}", run.stdout);
+        assert!(
+            run.stdout
+                .contains("unknown  dev: the key may do all that could be tried"),
+            "{}",
+            run.stdout
+        );
+        home.keyagent(JSON).json()
+    };
+    let words =
+        "dev: the key may do all that could be tried; iam:CreateAccessKey is unknown: this key may not ask";
+    says(&doctor(), "permissions", "unknown", words, "");
+    account.fault(&json!({ "action": "SimulatePrincipalPolicy", "times": 100, "status": 500 }));
+    let words = "iam:CreateAccessKey is unknown: AWS failed: HTTP 500";
+    says(&doctor(), "permissions", "unknown", words, "");
 }
 
 #[test]
@@ -250,7 +279,7 @@ fn what_aws_says_of_each_key_is_told() {
         "iam:DeleteAccessKey",
         "keyagent policy self",
     );
-    says(&report, "permissions", "ok", "bob: the key may do all", "");
+    says(&report, "permissions", "unknown", "bob: the key may do all", "");
     says(
         &report,
         "identity",

@@ -254,6 +254,10 @@ fn a_refused_or_lost_call_is_never_told_as_done() {
             "whether AWS took the call is unknown",
         ),
         (
+            json!({ "action": "UpdateAccessKey", "status": 200, "body": "<html>sign in</html>", "times": 9 }),
+            "whether AWS took the call is unknown: the reply",
+        ),
+        (
             json!({ "action": "UpdateAccessKey", "status": 200, "body": empty, "content_type": "text/xml" }),
             "ListAccessKeys does not show it yet",
         ),

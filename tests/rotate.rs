@@ -19,6 +19,7 @@ mod keyring;
 mod kill;
 mod mfa;
 mod policy;
+mod put_back;
 mod retire;
 mod terminal;
 mod undo;

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::access_key::AccessKeyId;
 use crate::iam::{AccessKeyStatus, ErrorKind, LastUsed};
 use crate::problem::Problem;
-use crate::rotate::recover::is_concerned;
+use crate::rotate::concern::{Concern, PutBack, concern};
 use crate::rotate::state::Rotation;
-use crate::status::Report;
+use crate::status::{Report, Standing};
 
 /// Everything a reminder can be about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The keys in the files and the users' other keys.
     pub keys: Vec<KeyFacts>,
-    /// Rotations that something interrupted, by the old key.
+    /// What there is for `recover` to look at, by the old key.
     pub unfinished: Vec<Unfinished>,
     /// Files with secrets that others can read.
     pub open_files: Vec<OpenFile>,
@@ -60,7 +60,7 @@ pub struct KeyFacts {
     pub current: bool,
     /// How keyagent knows it, other than from the files.
     pub origin: Origin,
-    /// AWS says that there is no such key.
+    /// AWS does not take its signature.
     pub refused: bool,
 }
 
@@ -118,13 +118,16 @@ pub enum Origin {
     SupersededButUsed,
 }
 
-/// An interrupted rotation.
+/// An interrupted rotation, or one whose superseded key is back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// The key that was being replaced.
+    /// The key that was to be replaced.
     pub access_key_id: AccessKeyId,
     /// The profiles that hold it.
     pub profiles: Vec<String>,
+    /// Nothing was interrupted: a file holds a superseded key again.
+    #[serde(default)]
+    pub put_back: Option<PutBack>,
 }
 
 /// A file that others can read.
@@ -172,16 +175,25 @@ impl Facts {
                 Origin::Unknown if key.standing.is_some() => Origin::Rotation,
                 origin @ (Origin::Unknown | Origin::Rotation | Origin::SupersededButUsed) => origin,
             },
-            refused: key.current && key.profiles.iter().any(|name| refused.contains(name.as_str())),
+            // Of a key that was put back, that is said instead.
+            refused: key.current
+                && key.standing != Some(Standing::PutBack)
+                && key.profiles.iter().any(|name| refused.contains(name.as_str())),
         });
         Self {
             keys: keys.collect(),
             unfinished: rotations
                 .iter()
-                .filter(|rotation| is_concerned(rotation) && !goes_on(rotation))
-                .map(|rotation| Unfinished {
-                    access_key_id: rotation.plan.old_access_key_id.clone(),
-                    profiles: rotation.plan.profiles.clone(),
+                .filter(|rotation| !goes_on(rotation))
+                .filter_map(|rotation| {
+                    Some(Unfinished {
+                        put_back: match concern(rotation)? {
+                            Concern::Interrupted => None,
+                            Concern::PutBack(put_back) => Some(put_back),
+                        },
+                        access_key_id: rotation.plan.old_access_key_id.clone(),
+                        profiles: rotation.plan.profiles.clone(),
+                    })
                 })
                 .collect(),
             open_files: Vec::new(),

@@ -61,6 +61,8 @@ pub struct Plan {
     pub packaged: Option<PathBuf>,
     /// The link with which systemd notes that the agent starts at login.
     pub enabled_link: Option<PathBuf>,
+    /// The folders that go with the agent once they are empty, the innermost first.
+    pub folders: Vec<PathBuf>,
     /// What makes it start now and at every login.
     pub enable: Vec<Vec<String>>,
     /// What ends it, and keeps it from starting.
@@ -144,20 +146,25 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
         environment
             .get_path("HOME")
             .map(Path::to_owned)
-            .or_else(dirs::home_dir)
             .ok_or(Error::NoHome)
     };
     Ok(match platform {
         Platform::Systemd => {
-            let base = match environment
+            let named = environment
                 .get_path("XDG_CONFIG_HOME")
-                .filter(|path| path.is_absolute())
-            {
+                .filter(|path| path.is_absolute());
+            let base = match named {
                 Some(path) => path.to_owned(),
                 None => home()?.join(".config"),
             };
             let folder = base.join("systemd/user");
+            let mut folders = vec![folder.join("default.target.wants"), folder.clone()];
+            folders.push(base.join("systemd"));
+            if named.is_none() {
+                folders.push(base);
+            }
             Plan {
+                folders,
                 file: folder.join(UNIT),
                 packaged: None,
                 enabled_link: Some(folder.join("default.target.wants").join(UNIT)),
@@ -182,6 +189,7 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
                 forget: Vec::new(),
                 packaged: None,
                 enabled_link: None,
+                folders: file.parent().map(Path::to_owned).into_iter().collect(),
                 file,
             }
         }
@@ -206,6 +214,8 @@ pub fn plan(platform: Platform, program: &Path, environment: &Environment) -> Re
                 forget: Vec::new(),
                 packaged: None,
                 enabled_link: None,
+                // keyagent's own state lies there too.
+                folders: Vec::new(),
                 file,
             }
         }
@@ -229,7 +239,7 @@ pub fn install(plan: &Plan) -> Result<(), Error> {
     plan.enable.iter().try_for_each(|words| run(words))
 }
 
-/// Ends the agent and removes the file; a package's stays. Whether the agent was installed.
+/// Ends the agent and removes the file, and the folders that are empty then; a package's file stays. Whether the agent was installed.
 ///
 /// # Errors
 ///
@@ -245,6 +255,12 @@ pub fn uninstall(plan: &Plan) -> Result<bool, Error> {
     }
     // It stays where no user manager has answered.
     plan.enabled_link.as_deref().map_or(Ok(()), remove)?;
+    if was_installed {
+        // Installing has made them where they were not there. One that something else lies in cannot be removed.
+        for folder in &plan.folders {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
     for words in &plan.forget {
         let _ = run(words);
     }
@@ -307,6 +323,16 @@ mod tests {
         plan(platform, Path::new(program), &environment).unwrap()
     }
 
+    /// The passwd file may name one, and it is not the one that was meant.
+    #[cfg(not(windows))]
+    #[test]
+    fn without_home_there_is_no_place_for_it() {
+        for platform in [Platform::Systemd, Platform::Launchd, Platform::Windows] {
+            let plan = plan(platform, Path::new("/usr/bin/keyagent"), &Environment::default());
+            assert!(matches!(plan, Err(Error::NoHome)), "{plan:?}");
+        }
+    }
+
     #[test]
     fn each_platform_starts_this_very_program() {
         let systemd = plan_for(Platform::Systemd, "/opt/my tools/keyagent");
@@ -348,6 +374,7 @@ mod tests {
             forget: Vec::new(),
             packaged: None,
             enabled_link: None,
+            folders: Vec::new(),
         };
         install(&plan).unwrap();
         install(&plan).unwrap();
@@ -408,6 +435,7 @@ mod tests {
         assert!(packaged.exists());
 
         // A unit that the user has masked stays masked.
+        std::fs::create_dir_all(plan.file.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink("/dev/null", &plan.file).unwrap();
         install(&plan).unwrap();
         assert!(!uninstall(&plan).unwrap());

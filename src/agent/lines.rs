@@ -41,8 +41,11 @@ pub fn line(subject: &Subject, now: Timestamp) -> String {
             last_used.date.strftime("%Y-%m-%d %H:%M UTC")
         ),
         Matter::Appeared => format!("{who} is new in the account, and was not made here"),
-        Matter::Gone => format!("{who}: this key no longer exists"),
+        Matter::Refused => {
+            format!("{who}: AWS refuses this key: it is inactive, deleted, or of another partition")
+        }
         Matter::Unfinished => format!("{who}: a rotation was interrupted"),
+        Matter::PutBack(put_back) => format!("{who}: {put_back}"),
         Matter::OpenFile { path, mode } => {
             format!("{} can be read by others (mode {mode})", path.display())
         }
@@ -54,9 +57,9 @@ pub fn command(subject: &Subject) -> String {
     let profile = subject.profiles.first().map_or("default", String::as_str);
     match &subject.matter {
         Matter::Age { .. } => format!("keyagent rotate -p {}", word(profile)),
-        Matter::Unfinished => "keyagent recover".into(),
+        Matter::Unfinished | Matter::PutBack(_) => "keyagent recover".into(),
         Matter::OpenFile { path, .. } => format!("chmod 600 {}", quoted(path)),
-        Matter::Unused { .. } | Matter::TwoActive { .. } | Matter::Gone => {
+        Matter::Unused { .. } | Matter::TwoActive { .. } | Matter::Refused => {
             format!("keyagent status -p {}", word(profile))
         }
         Matter::SupersededUsed { .. } | Matter::Appeared => "keyagent status".into(),
@@ -81,8 +84,9 @@ fn urgency(subject: &Subject, now: Timestamp) -> Urgency {
         Matter::Unused { .. } => Urgency::Low,
         Matter::TwoActive { .. }
         | Matter::SupersededUsed { .. }
-        | Matter::Gone
+        | Matter::Refused
         | Matter::Unfinished
+        | Matter::PutBack(_)
         | Matter::OpenFile { .. } => Urgency::Normal,
     }
 }
@@ -92,12 +96,13 @@ pub fn notification(subjects: &[&Subject], now: Timestamp) -> Notification {
     let title = match subjects {
         [one] => match &one.matter {
             Matter::Age { .. } => format!("AWS key of {}", who(one)),
-            Matter::Unused { .. } | Matter::TwoActive { .. } | Matter::Gone => {
+            Matter::Unused { .. } | Matter::TwoActive { .. } | Matter::Refused => {
                 format!("AWS key of {}", who(one))
             }
             Matter::SupersededUsed { .. } => "A replaced AWS key is still used".into(),
             Matter::Appeared => "A new AWS key".into(),
             Matter::Unfinished => "An unfinished rotation".into(),
+            Matter::PutBack(_) => "A replaced AWS key is back".into(),
             Matter::OpenFile { .. } => "Others can read your AWS keys".into(),
         },
         _ => format!("AWS keys: {} things need you", subjects.len()),
@@ -193,11 +198,12 @@ pub fn brief(memory: &Memory, snoozed: &BTreeMap<AccessKeyId, Timestamp>, now: T
     }
     due.retain(|subject| match &subject.matter {
         Matter::Age { created, limits } => milestone(*created, *limits, now).is_some(),
-        Matter::Gone | Matter::SupersededUsed { .. } => true,
+        Matter::Refused | Matter::SupersededUsed { .. } => true,
         Matter::Unused { .. }
         | Matter::TwoActive { .. }
         | Matter::Appeared
         | Matter::Unfinished
+        | Matter::PutBack(_)
         | Matter::OpenFile { .. } => false,
     });
     due.retain(|subject| {
@@ -232,8 +238,9 @@ fn age(subject: &Subject, now: Timestamp) -> u32 {
         | Matter::TwoActive { .. }
         | Matter::SupersededUsed { .. }
         | Matter::Appeared
-        | Matter::Gone
+        | Matter::Refused
         | Matter::Unfinished
+        | Matter::PutBack(_)
         | Matter::OpenFile { .. } => 0,
     }
 }

@@ -3,10 +3,10 @@
 //! | about | first | again |
 //! | --- | --- | --- |
 //! | a key's age | `warn_days` before the limit | 7, 3 and 1 days before it, then every day past it |
-//! | an interrupted rotation, a file that others can read | at once | every day |
+//! | an interrupted rotation, a superseded key that was put back, a file that others can read | at once | every day |
 //! | a superseded key that something still uses | at once | every day |
 //! | a key that nobody uses, two active keys | at once | every week |
-//! | a key that appeared, a key that is gone | at once | never |
+//! | a key that appeared, a key that AWS refuses | at once | never |
 //!
 //! Never twice on the same day, never while snoozed, never in quiet hours: what falls into those comes after them.
 
@@ -21,6 +21,7 @@ use super::facts::{Facts, KeyFacts, Origin, Use};
 use crate::access_key::AccessKeyId;
 use crate::iam::{AccessKeyStatus, LastUsed};
 use crate::policy::{Limits, days_since};
+use crate::rotate::concern::PutBack;
 use crate::settings::quiet_hours::QuietHours;
 
 /// A repeated reminder comes at this hour, not at midnight.
@@ -67,10 +68,12 @@ pub enum Matter {
     },
     /// It is in the account, and this machine did not make it.
     Appeared,
-    /// AWS no longer knows it.
-    Gone,
+    /// AWS does not take its signature. It does not say whether the key is inactive, deleted or of another partition.
+    Refused,
     /// A rotation was interrupted.
     Unfinished,
+    /// Another program has put a superseded key back.
+    PutBack(PutBack),
     /// Others can read the file.
     OpenFile {
         /// Which.
@@ -89,8 +92,9 @@ impl Matter {
             | Self::TwoActive { .. }
             | Self::SupersededUsed { .. }
             | Self::Appeared
-            | Self::Gone
+            | Self::Refused
             | Self::Unfinished
+            | Self::PutBack(_)
             | Self::OpenFile { .. } => true,
         }
     }
@@ -148,7 +152,7 @@ pub fn subjects(
             });
         };
         if key.refused {
-            add("gone", Matter::Gone);
+            add("refused", Matter::Refused);
             continue;
         }
         if !key.current {
@@ -192,9 +196,13 @@ pub fn subjects(
         }
     }
     for unfinished in &facts.unfinished {
+        let (name, matter) = match &unfinished.put_back {
+            None => ("unfinished", Matter::Unfinished),
+            Some(put_back) => ("put-back", Matter::PutBack(put_back.clone())),
+        };
         subjects.push(Subject {
-            name: format!("unfinished:{}", unfinished.access_key_id),
-            matter: Matter::Unfinished,
+            name: format!("{name}:{}", unfinished.access_key_id),
+            matter,
             access_key_id: None,
             profiles: unfinished.profiles.clone(),
         });
@@ -270,8 +278,10 @@ fn owed_at(subject: &Subject, shown: Option<&Shown>, circumstances: &Circumstanc
     match &subject.matter {
         Matter::Age { created, limits } => Some(age_owed_at(*created, *limits, shown, circumstances)),
         Matter::Unused { .. } | Matter::TwoActive { .. } => again(7),
-        Matter::SupersededUsed { .. } | Matter::Unfinished | Matter::OpenFile { .. } => again(1),
-        Matter::Appeared | Matter::Gone => shown.is_none().then_some(circumstances.now),
+        Matter::SupersededUsed { .. } | Matter::Unfinished | Matter::PutBack(_) | Matter::OpenFile { .. } => {
+            again(1)
+        }
+        Matter::Appeared | Matter::Refused => shown.is_none().then_some(circumstances.now),
     }
 }
 
@@ -337,8 +347,9 @@ pub fn remember(subject: &Subject, now: Timestamp) -> Shown {
         | Matter::TwoActive { .. }
         | Matter::SupersededUsed { .. }
         | Matter::Appeared
-        | Matter::Gone
+        | Matter::Refused
         | Matter::Unfinished
+        | Matter::PutBack(_)
         | Matter::OpenFile { .. } => None,
     };
     Shown { at: now, milestone }

@@ -37,7 +37,7 @@ pub fn load(environment: &Environment) -> Result<Loaded, Problem> {
         Problem::new(
             "cannot find the credentials file",
             "there is no home folder: HOME is not set",
-            "export HOME, or AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE",
+            "export HOME",
         )
     })?;
     let credentials = read(&locations.credentials)?;

@@ -11,6 +11,7 @@ use crate::fs_atomic::{self, Lock};
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::rotate::authority::{AskForCode, Authority, Mfa};
+use crate::rotate::concern::Concern;
 use crate::rotate::error::Error;
 use crate::rotate::journal::Journal;
 use crate::rotate::retire::grace_ends;
@@ -184,37 +185,22 @@ impl Workplace {
     pub fn warn_about_others(&self, is_meant: impl Fn(&Rotation) -> bool) {
         for rotation in self.journal.rotations() {
             if !rotation.is_at_rest() && !is_meant(rotation) {
-                tell_unfinished(rotation, &self.state_folder);
+                tell_concern(&Concern::Interrupted, rotation, &self.state_folder);
             }
         }
     }
 }
 
-/// Says that a rotation was interrupted, and what to do; or that another keyagent works on it now.
-pub fn tell_unfinished(rotation: &Rotation, state_folder: &Path) {
-    let of = format!(
-        "{} ({})",
-        rotation.plan.old_access_key_id,
-        rotation.plan.profiles.join(", ")
-    );
-    if let Some(holder) = run::holder_of(state_folder, rotation) {
-        ui::note(&ui::wrapped_at(&format!("{holder} works on {of} now"), 80, 2));
-        return;
+/// Says what there is for `recover` to do; or that another keyagent works on it now.
+pub fn tell_concern(concern: &Concern, rotation: &Rotation, state_folder: &Path) {
+    match run::holder_of(state_folder, rotation) {
+        Some(holder) => {
+            let (old, profiles) = (&rotation.plan.old_access_key_id, &rotation.plan.profiles);
+            let words = format!("{holder} works on {old} ({}) now", profiles.join(", "));
+            ui::note(&ui::wrapped_at(&words, 80, 2));
+        }
+        None => ui::warning(&concern.told(rotation), "keyagent recover"),
     }
-    let what = match rotation.state {
-        State::Undoing | State::OldKeyActive | State::OldKeyVerified | State::OldPairInstalled => "undo",
-        State::OldKeyInactive | State::Undone => "deletion",
-        State::Planned
-        | State::CreatingKey
-        | State::KeyCreated
-        | State::KeyVerified
-        | State::Installed
-        | State::Aborting
-        | State::Aborted
-        | State::OldKeyDeleted
-        | State::NewKeyDeleted => "rotation",
-    };
-    ui::warning(&format!("the {what} of {of} was interrupted"), "keyagent recover");
 }
 
 /// The options of every command that may need MFA.

@@ -8,6 +8,7 @@ use crate::access_key::AccessKeyId;
 use crate::aws::Client;
 use crate::iam::{Caller, CallerIdentity, Error, ErrorKind, Iam, UserName};
 use crate::problem::word;
+use crate::rotate::concern::PutBack;
 
 /// IAM refuses signatures that are more than five minutes off.
 const REFUSED_SECONDS: i64 = 300;
@@ -24,6 +25,8 @@ pub struct Subject<'a> {
     pub mfa_serial: Option<&'a str>,
     /// The key.
     pub access_key_id: &'a AccessKeyId,
+    /// What is so of the key if AWS refuses it and keyagent has superseded it.
+    pub put_back: Option<PutBack>,
 }
 
 /// Without a key AWS says nothing.
@@ -65,7 +68,10 @@ fn is_of_the_way(error: &Error) -> bool {
 }
 
 fn told(subject: &Subject<'_>, check: &'static str, what: &str, error: &Error) -> Check {
-    let problem = error.problem(what, &word(subject.profile));
+    let problem = match &subject.put_back {
+        Some(put_back) if error.kind == ErrorKind::InvalidClientTokenId => put_back.problem(what),
+        Some(_) | None => error.problem(what, &word(subject.profile)),
+    };
     Check::problem(Area::Account, check, &problem).of(subject.profile)
 }
 
@@ -255,15 +261,17 @@ fn permissions(subject: &Subject<'_>, tried: &[(&str, Permission)]) -> Check {
             Permission::Allowed | Permission::Denied => None,
         })
         .collect();
-    let message = if unknown.is_empty() {
-        format!("{profile}: the key may do all that a rotation needs")
-    } else {
-        format!(
+    if !unknown.is_empty() {
+        let message = format!(
             "{profile}: the key may do all that could be tried; {}",
             unknown.join("; ")
-        )
-    };
-    check(Level::Ok, message)
+        );
+        return check(Level::Unknown, message);
+    }
+    check(
+        Level::Ok,
+        format!("{profile}: the key may do all that a rotation needs"),
+    )
 }
 
 fn mfa(subject: &Subject<'_>, user_name: &UserName, devices: Result<Vec<String>, Error>) -> Check {

@@ -7,8 +7,8 @@ use crate::git::configuration;
 use crate::hook::{Hook, manager, script};
 use crate::problem::quoted;
 use crate::process::Environment;
+use crate::rotate::concern::concern;
 use crate::rotate::journal::Journal;
-use crate::rotate::recover::is_concerned;
 use crate::rotate::run;
 use crate::secret_store::{self, SecretStoreChoice};
 use crate::settings::{self, AllSettings};
@@ -72,7 +72,7 @@ pub fn further_files(environment: &Environment, home: Option<&Path>) -> Vec<Chec
     checks
 }
 
-/// Whether anything was interrupted. A rotation that goes on now was not.
+/// Whether anything was interrupted, or put back. A rotation that goes on now was not.
 pub fn rotations(state_folder: &Path) -> Vec<Check> {
     let rotations = match Journal::look(state_folder) {
         Ok(rotations) => rotations,
@@ -82,20 +82,23 @@ pub fn rotations(state_folder: &Path) -> Vec<Check> {
         }
     };
     let mut checks = Vec::new();
-    for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
-        let what = format!(
-            "{} ({})",
-            rotation.plan.old_access_key_id,
-            rotation.plan.profiles.join(", ")
-        );
+    for rotation in &rotations {
+        let Some(concern) = concern(rotation) else {
+            continue;
+        };
         checks.push(match run::holder_of(state_folder, rotation) {
-            Some(holder) => check("rotations", Level::Ok, format!("{holder} works on {what} now")),
-            None => check(
-                "rotations",
-                Level::Problem,
-                format!("a rotation of {what} was interrupted"),
-            )
-            .mended_by("keyagent recover"),
+            Some(holder) => {
+                let (old, profiles) = (
+                    &rotation.plan.old_access_key_id,
+                    rotation.plan.profiles.join(", "),
+                );
+                check(
+                    "rotations",
+                    Level::Ok,
+                    format!("{holder} works on {old} ({profiles}) now"),
+                )
+            }
+            None => check("rotations", Level::Problem, concern.told(rotation)).mended_by("keyagent recover"),
         });
     }
     if checks.is_empty() {

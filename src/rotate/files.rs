@@ -94,9 +94,8 @@ impl PairsHeld {
 
     /// Whether another program has put a superseded key back: a profile holds it, or another file names it and not the
     /// key by which it was superseded. One that was rotated names that one.
-    pub(super) fn hold_again(&self, superseded: &AccessKeyId, by: Option<&AccessKeyId>) -> bool {
-        let is_put_back =
-            |other: &Document| names(other, superseded) && !by.is_some_and(|by| names(other, by));
+    pub(super) fn hold_again(&self, superseded: &AccessKeyId, by: &AccessKeyId) -> bool {
+        let is_put_back = |other: &Document| names(other, superseded) && !names(other, by);
         self.of_the_plan().any(|pair| pair.id == *superseded) || self.others.iter().any(is_put_back)
     }
 

@@ -86,25 +86,6 @@ impl<I> Finding<I> {
     }
 }
 
-/// Whether `recover` has something to look at: a rotation that was interrupted, or one whose superseded key
-/// another program has put back into a file.
-pub fn is_concerned(rotation: &Rotation) -> bool {
-    if !rotation.is_at_rest() {
-        return true;
-    }
-    match rotation.superseded() {
-        Some(superseded) => {
-            let by = if rotation.state == State::Undone {
-                Some(&rotation.plan.old_access_key_id)
-            } else {
-                rotation.new_access_key_id.as_ref()
-            };
-            PairsHeld::read(&rotation.plan).hold_again(superseded, by)
-        }
-        None => false,
-    }
-}
-
 /// Looks at an interrupted rotation. A key that AWS does not list counts as not made only `settled_after` the
 /// question. Calls ListAccessKeys, and GetAccessKeyLastUsed for an orphan; changes nothing.
 ///

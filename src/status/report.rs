@@ -9,6 +9,7 @@ use crate::access_key::AccessKeyId;
 use crate::iam::{AccessKeyStatus, ErrorKind, LastUsed};
 use crate::policy::{Freshness, Limits};
 use crate::problem::{Problem, word};
+use crate::rotate::concern::PutBack;
 use crate::rotate::retire::grace_ends;
 use crate::rotate::state::{Rotation, State};
 
@@ -129,6 +130,25 @@ impl Report {
                 ),
                 (false, false) => "superseded, and its grace is over: keyagent retire".into(),
             });
+        }
+        self.explain_refusals(rotations);
+    }
+
+    /// A key that AWS refuses because of a rotation does not call for a new one.
+    fn explain_refusals(&mut self, rotations: &[Rotation]) {
+        for key in self.keys.iter().filter(|key| key.current) {
+            let profiles = key.profiles.join(", ");
+            let is_refusal = |error: &&mut ProfileProblem| {
+                error.kind == Some(ErrorKind::InvalidClientTokenId) && error.profile == profiles
+            };
+            let put_back = PutBack::of(&key.access_key_id, rotations);
+            for error in self.errors.iter_mut().filter(is_refusal) {
+                if let Some(put_back) = &put_back {
+                    error.problem = put_back.problem(error.problem.error.clone());
+                } else if key.standing == Some(Standing::Interrupted) {
+                    error.problem.hint = "keyagent recover".into();
+                }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Agent, home, status, until};
 use crate::support::cloud::Account;
-use crate::support::{Run, section};
+use crate::support::{Home, Run, section};
 
 #[test]
 fn without_a_home_the_cause_is_named() {
@@ -19,15 +19,41 @@ fn without_a_home_the_cause_is_named() {
         &["agent", "run", "--once"],
         &["agent", "status"],
         &["agent", "snooze", "-p", "dev"],
+        &["settings", "path"],
+        &["settings", "show"],
+        &["settings", "check"],
+        &["status"],
+        &["hook", "install", "--global"],
     ] {
         let output = home
             .command(program, arguments)
             .env_remove("HOME")
             .output()
             .unwrap();
-        Run::of(&output).fails_with("cannot", "HOME is not set", "export HOME");
+        let run = Run::of(&output).fails_with("cannot", NO_HOME, "export HOME");
+        assert!(run.stderr.ends_with("export HOME\n"), "{}", run.stderr);
     }
     assert!(account.calls().is_empty());
+}
+
+const NO_HOME: &str = "there is no home folder: HOME is not set";
+
+/// Whatever becomes of the refusal, this writes below the scratch home.
+#[test]
+fn without_a_home_no_unit_is_written_or_removed() {
+    let home = Home::new();
+    let program = Path::new(env!("CARGO_BIN_EXE_keyagent"));
+    for arguments in [["agent", "install"], ["agent", "uninstall"]] {
+        let output = home
+            .command(program, &arguments)
+            .env_remove("HOME")
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .env("XDG_RUNTIME_DIR", "/nonexistent")
+            .output()
+            .unwrap();
+        Run::of(&output).fails_with("cannot find where the agent belongs", NO_HOME, "export HOME");
+    }
+    assert!(!home.join("config").exists());
 }
 
 #[test]

@@ -84,7 +84,32 @@ fn the_unit_starts_this_program_and_uninstalling_leaves_nothing() {
     )));
     let run = home.keyagent(&["agent", "uninstall"]).exits(0);
     assert_eq!(run.stdout, "the agent is ended, and starts no more\n");
-    assert!(!home.join(UNIT).exists());
+    assert!(!home.join(".config/systemd").exists());
     let run = home.keyagent(&["agent", "uninstall"]).exits(0);
     assert_eq!(run.stdout, "the agent was not installed\n");
+}
+
+#[test]
+fn uninstalling_leaves_no_empty_folder_and_what_others_have_there_stays() {
+    let home = installed();
+    let other = home.write(".config/systemd/user/other.service", "[Unit]\n");
+    home.keyagent(&["agent", "uninstall"]).exits(0);
+    assert!(other.exists() && !home.join(UNIT).exists());
+    // What was not installed has made none.
+    std::fs::remove_file(&other).unwrap();
+    home.keyagent(&["agent", "uninstall"]).exits(0);
+    assert!(home.join(".config/systemd/user").exists());
+    // A home folder with nothing else in it is as it was.
+    std::fs::remove_dir_all(home.join(".config")).unwrap();
+    home.keyagent(&["agent", "install"]).exits(2);
+    home.keyagent(&["agent", "uninstall"]).exits(0);
+    assert!(!home.join(".config").exists());
+    // One that a variable names is the user's own.
+    let named = home.join("named");
+    std::fs::create_dir(&named).unwrap();
+    let home = home.with("XDG_CONFIG_HOME", named.to_str().unwrap());
+    home.keyagent(&["agent", "install"]).exits(2);
+    assert!(named.join("systemd/user/keyagent.service").exists());
+    home.keyagent(&["agent", "uninstall"]).exits(0);
+    assert_eq!(named.read_dir().unwrap().count(), 0);
 }

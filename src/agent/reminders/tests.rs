@@ -168,14 +168,19 @@ fn every_matter_has_its_own_rhythm() {
         path: "/x".into(),
         mode: "644".into(),
     };
-    let table: [(Matter, &[i64]); 7] = [
+    let put_back = PutBack {
+        superseded: id('A'),
+        by: id('B'),
+    };
+    let table: [(Matter, &[i64]); 8] = [
         (Matter::Unused { days: 50 }, &[0, 7, 14]),
         (Matter::TwoActive { other: id('B') }, &[0, 7, 14]),
         (Matter::SupersededUsed { last_used: used }, &[0, 1, 2]),
         (Matter::Unfinished, &[0, 1, 2]),
+        (Matter::PutBack(put_back), &[0, 1, 2]),
         (file, &[0, 1, 2]),
         (Matter::Appeared, &[0]),
-        (Matter::Gone, &[0]),
+        (Matter::Refused, &[0]),
     ];
     for (matter, expected) in table {
         let days = if expected == [0, 1, 2] { 0..2 } else { 0..15 };
@@ -248,12 +253,12 @@ fn facts_become_subjects() {
         ..other
     };
     assert_eq!(names(&[facts(), own], Some(&['A']), day(1)), ["age"]);
-    let gone = KeyFacts {
+    let refused = KeyFacts {
         refused: true,
         created: None,
         ..facts()
     };
-    assert_eq!(names(&[gone], None, day(99)), ["gone"]);
+    assert_eq!(names(&[refused], None, day(99)), ["refused"]);
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
 
 fn state_folder(environment: &Environment) -> Result<PathBuf, Problem> {
     let what = "cannot find the agent's state";
-    // Where AWS's files are not found there is no agent, whatever home the passwd file names.
+    // Where AWS's files are not found there is no agent.
     locations(what, environment)?;
     settings::state_folder(environment).map_err(|error| Problem::new(what, error.to_string(), "export HOME"))
 }
@@ -186,14 +186,12 @@ fn for_people(text: &str) -> String {
 }
 
 fn plan(environment: &Environment) -> Result<Plan, Problem> {
+    let what = "cannot find where the agent belongs";
+    // What the agent could not run without.
+    locations(what, environment)?;
     let plan_for = |program: &Path| {
-        install::plan(Platform::current(), program, environment).map_err(|error| {
-            Problem::new(
-                "cannot find where the agent belongs",
-                error.to_string(),
-                "export HOME",
-            )
-        })
+        install::plan(Platform::current(), program, environment)
+            .map_err(|error| Problem::new(what, error.to_string(), "export HOME"))
     };
     let packaged = plan_for(&program()?)?.beside_packages(&install::PACKAGED_UNIT_FOLDERS);
     if packaged.packaged.is_some() {

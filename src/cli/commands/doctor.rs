@@ -15,6 +15,9 @@ use crate::credentials::profile::Profile;
 use crate::doctor::{Area, Check, Level, Report, account, files, machine, strays};
 use crate::problem::Problem;
 use crate::process::Environment;
+use crate::rotate::concern::PutBack;
+use crate::rotate::journal::Journal;
+use crate::rotate::state::Rotation;
 use crate::settings::{self, AllSettings};
 use crate::status::{Memory, held_keys};
 
@@ -99,7 +102,12 @@ fn examine(args: &Args, environment: &Environment) -> Result<u8, Problem> {
                 Ok(named) if !named.is_empty() => named,
                 Ok(_) | Err(_) => loaded.profiles.iter().collect(),
             };
-            let asked = ask(&wanted, &loaded.locations, &settings, environment);
+            // A journal that cannot be read is told with the rotations.
+            let look = state_folder
+                .as_deref()
+                .and_then(|folder| Journal::look(folder).ok());
+            let rotations = look.unwrap_or_default();
+            let asked = ask(&wanted, &loaded.locations, &settings, &rotations, environment);
             let (checks, arns) = runtime.block_on(asked);
             if let Some(folder) = &state_folder {
                 remember(arns, folder);
@@ -145,6 +153,7 @@ async fn ask(
     wanted: &[&Profile],
     locations: &Locations,
     settings: &AllSettings,
+    rotations: &[Rotation],
     environment: &Environment,
 ) -> (Vec<Check>, Vec<(AccessKeyId, String)>) {
     let (held, _) = held_keys(wanted, locations);
@@ -170,6 +179,7 @@ async fn ask(
                 client: &client,
                 mfa_serial,
                 access_key_id: &held.access_key.id,
+                put_back: PutBack::of(&held.access_key.id, rotations),
             };
             let (checks, arn) = account::check(&subject, || SystemClock.now()).await;
             (checks, arn.map(|arn| (held.access_key.id.clone(), arn)))
@@ -220,10 +230,11 @@ fn text(report: &Report) -> String {
     .flatten()
     .collect();
     text.push('\n');
-    text.push_str(&if parts.is_empty() {
-        "all is well\n".to_owned()
-    } else {
-        format!("{}\n", parts.join(", "))
+    let is_something_wrong = report.count(Level::Problem) + report.count(Level::Warning) > 0;
+    text.push_str(&match (parts.is_empty(), is_something_wrong) {
+        (true, _) => "all is well\n".to_owned(),
+        (false, true) => format!("{}\n", parts.join(", ")),
+        (false, false) => format!("nothing is wrong, as far as it is known; {}\n", parts.join(", ")),
     });
     if report.mendable() > 0 {
         text.push_str("modes are mended by: keyagent doctor --fix\n");

@@ -13,8 +13,9 @@ use crate::fs_atomic;
 use crate::problem::{Problem, word};
 use crate::process::Environment;
 use crate::rotate::authority::Authority;
+use crate::rotate::concern::concern;
 use crate::rotate::reconcile::Decision;
-use crate::rotate::recover::{Finding, examine, is_concerned};
+use crate::rotate::recover::{Finding, examine};
 use crate::rotate::state::Rotation;
 
 /// Finish, or back out of, whatever was interrupted
@@ -55,7 +56,7 @@ fn recover_all(args: &Args, environment: &Environment) -> Result<u8, Failure> {
         .journal
         .rotations()
         .iter()
-        .filter(|rotation| is_concerned(rotation))
+        .filter(|rotation| concern(rotation).is_some())
         .cloned()
         .collect();
     let mut report = Report::new("keyagent.recover/1");
@@ -87,7 +88,7 @@ async fn recover(
     report: &mut Report,
 ) -> Result<(), Problem> {
     let (_lock, rotation) = workplace.lock_of(rotation)?;
-    if !is_concerned(&rotation) {
+    if concern(&rotation).is_none() {
         // Whoever held the lock was not interrupted, only slower than we.
         return Ok(());
     }

@@ -15,11 +15,12 @@ use crate::aws::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::credentials::location::Locations;
 use crate::credentials::profile::{Holds, Profile, key_holder};
-use crate::iam::Iam;
+use crate::iam::{ErrorKind, Iam};
 use crate::policy::Freshness;
 use crate::problem::{Problem, word};
 use crate::process::Environment;
 use crate::rotate::authority::Authority;
+use crate::rotate::concern::PutBack;
 use crate::rotate::error::Error;
 use crate::rotate::plan::{Prepared, Surroundings, prepare};
 use crate::rotate::retire::{self, Verdict};
@@ -195,7 +196,7 @@ fn targets(all: &[Profile], wanted: &[&Profile], workplace: &Workplace, report: 
 /// Every key that is past its limit; a key about which AWS does not answer is an error, not a fresh one.
 async fn overdue(loaded: &profiles::Loaded, workplace: &mut Workplace, report: &mut Report) -> Vec<Target> {
     let all: Vec<&Profile> = loaded.profiles.iter().collect();
-    let answers = ask(
+    let mut answers = ask(
         &all,
         &loaded.locations,
         &workplace.settings,
@@ -203,6 +204,9 @@ async fn overdue(loaded: &profiles::Loaded, workplace: &mut Workplace, report: &
         &workplace.state_folder,
     )
     .await;
+    let grace_days = |profile: &str| workplace.settings.profile(profile).grace_days;
+    let now = SystemClock.now();
+    answers.add_rotations(workplace.journal.rotations(), |_| false, grace_days, now);
     for failed in &answers.errors {
         report.error(&failed.profile, failed.problem.clone());
     }
@@ -262,7 +266,13 @@ async fn prepare_one(
         prepare(&iam, &target.key, &surroundings, mfa).await
     })
     .await;
-    let prepared = result.map_err(|error| problem(&error, name))?;
+    let prepared = result.map_err(|error| {
+        let is_refused = matches!(&error, Error::Iam(error) if error.kind == ErrorKind::InvalidClientTokenId);
+        match PutBack::of(&target.key.id, workplace.journal.rotations()) {
+            Some(put_back) if is_refused => put_back.problem(what(name)),
+            Some(_) | None => problem(&error, name),
+        }
+    })?;
     let policy = if args.dry_run {
         Some(plan::policy(&prepared).await)
     } else {
@@ -280,7 +290,11 @@ async fn prepare_one(
 }
 
 fn problem(error: &Error, profile: &str) -> Problem {
-    error.problem(format!("cannot rotate the key of profile {profile}"), profile)
+    error.problem(what(profile), profile)
+}
+
+fn what(profile: &str) -> String {
+    format!("cannot rotate the key of profile {profile}")
 }
 
 async fn rotate(

@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
 use super::super::failed::Failure;
-use super::super::rotations::{client, load_settings, runtime, tell_unfinished};
+use super::super::rotations::{client, load_settings, runtime, tell_concern};
 use super::super::{Format, exit_code, profiles, ui};
 use crate::access_key::AccessKeyId;
 use crate::aws::Connections;
@@ -18,8 +18,8 @@ use crate::iam::{AccessKeyStatus, ErrorKind};
 use crate::policy::{Freshness, days_since};
 use crate::problem::{Problem, guarded};
 use crate::process::Environment;
+use crate::rotate::concern::concern;
 use crate::rotate::journal::{self, Journal};
-use crate::rotate::recover::is_concerned;
 use crate::rotate::run::holder_of;
 use crate::rotate::state::Rotation;
 use crate::settings::{self, AllSettings};
@@ -134,8 +134,10 @@ fn shown(args: &Args, environment: &Environment) -> Result<u8, Failure> {
         ui::problem(&failed.problem);
     }
     warn_about_files(&loaded.locations.credentials);
-    for rotation in rotations.iter().filter(|rotation| is_concerned(rotation)) {
-        tell_unfinished(rotation, &state_folder);
+    for rotation in &rotations {
+        if let Some(concern) = concern(rotation) {
+            tell_concern(&concern, rotation, &state_folder);
+        }
     }
     let is_overdue = report.keys.iter().any(is_overdue);
     Ok(match (report.errors.is_empty(), args.exit_code && is_overdue) {
