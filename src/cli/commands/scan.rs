@@ -140,10 +140,10 @@ pub(super) fn run_for_hook(work: &Work, hook: Hook, environment: &Environment) -
             tell::tell(&args, scan, Source::Message(file), here, environment)
         }
         Work::Pushed(pushed) => {
-            let scan = pushed
+            let (scan, pushed) = pushed
                 .scan(scanner, here, environment)
                 .map_err(|error| for_whom(error.into()))?;
-            tell::tell_pushed(&args, scan, pushed, here, environment)
+            tell::tell_pushed(&args, scan, &pushed, here, environment)
         }
     }
 }
