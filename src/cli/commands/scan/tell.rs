@@ -8,11 +8,11 @@ use crate::clock;
 use crate::git::{self, Repository};
 use crate::hook::run::Pushed;
 use crate::problem::{Problem, quoted};
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::scan::allow::{
     self, AllowFile, Date, Entry, FILE_NAME, OwnKeys, Salt, Settled, Void, is_own_and_live,
 };
-use crate::scan::report::{self, Facts, Format, Source};
+use crate::scan::report::{self, Facts, Format, Source, Typed};
 use crate::scan::{Scan, Unread};
 
 mod rules;
@@ -204,8 +204,25 @@ fn facts(
     };
     let repository = Repository::open(here, environment)?;
     if !is_of_commits {
+        let own = report::for_one_machine(settled, source);
+        // A name that holds a line break cannot be asked for.
+        let own = own.iter().filter(|path| !path.contains('\n'));
+        let names: Vec<String> = own.clone().map(|path| format!("HEAD:{path}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let committed = if names.is_empty() {
+            Vec::new()
+        } else {
+            repository.kinds(&names)?
+        };
         return Ok(Facts {
             operation: repository.operation(),
+            typed: matches!(source, Source::Message(_))
+                .then(|| Typed::of(&process::command_lines_above()))
+                .flatten(),
+            may_be_ignored: own
+                .zip(committed)
+                .find(|(_, kind)| kind.is_none())
+                .map(|(path, _)| path.clone()),
             ..Facts::default()
         });
     }
@@ -222,9 +239,9 @@ fn facts(
     };
     let standing = |name: &str| Ok::<_, git::Error>((name.to_owned(), repository.standing(&name.parse()?)?));
     Ok(Facts {
-        operation: None,
         place: place.map(standing).transpose()?,
         range: pushed.map(|pushed| pushed.range(repository.head().as_deref())),
+        ..Facts::default()
     })
 }
 
