@@ -85,6 +85,45 @@ pub fn lasting_path_of_this_program(environment: &Environment) -> std::io::Resul
     Ok(on_path.unwrap_or(program))
 }
 
+/// The command lines of the processes above this one, the nearest first; empty where the system does not tell.
+#[cfg(target_os = "linux")]
+pub fn command_lines_above() -> Vec<Vec<String>> {
+    /// Between git and a hook stand a shell or two, and a manager of hooks.
+    const PROCESSES: usize = 12;
+    let mut lines = Vec::new();
+    let mut process = std::os::unix::process::parent_id();
+    while process > 1 && lines.len() < PROCESSES {
+        let folder = Path::new("/proc").join(process.to_string());
+        // Each word ends with a zero byte, from proc_pid_cmdline(5).
+        let Ok(words) = std::fs::read(folder.join("cmdline")) else {
+            break;
+        };
+        let words = words.strip_suffix(b"\0").unwrap_or(&words);
+        lines.push(
+            words
+                .split(|byte| *byte == 0)
+                .map(|word| String::from_utf8_lossy(word).into_owned())
+                .collect(),
+        );
+        let parent = std::fs::read_to_string(folder.join("status"))
+            .ok()
+            .and_then(|status| {
+                status
+                    .lines()
+                    .find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+            });
+        let Some(parent) = parent else { break };
+        process = parent;
+    }
+    lines
+}
+
+/// The command lines of the processes above this one, the nearest first; empty where the system does not tell.
+#[cfg(not(target_os = "linux"))]
+pub fn command_lines_above() -> Vec<Vec<String>> {
+    Vec::new()
+}
+
 /// A marked point of the program, at which a test can stop the real process and kill it or change the world
 /// around it. Costs nothing and does nothing without the cargo feature `checkpoints`, which no release has.
 #[cfg(not(feature = "checkpoints"))]

@@ -367,6 +367,69 @@ fn what_the_remote_has_is_pushed_freely() {
     stopped(&repository.try_git(&["push", "another", "main"]), &key);
 }
 
+/// What was seen of the one says nothing about the other.
+#[test]
+fn another_repository_under_the_same_name_has_nothing() {
+    type Way = fn(&Repository);
+    let ways: [(&str, Way); 4] = [
+        ("another URL", |repository| {
+            repository.git(&["remote", "set-url", "origin", "../new.git"]);
+        }),
+        ("another URL, and an older state there", |repository| {
+            repository.git(&[
+                "push",
+                "--quiet",
+                "--no-verify",
+                "../new.git",
+                "HEAD~2:refs/heads/main",
+            ]);
+            repository.git(&["remote", "set-url", "origin", "../new.git"]);
+        }),
+        ("a URL for pushing", |repository| {
+            repository.git(&["remote", "set-url", "--add", "--push", "origin", "../new.git"]);
+            repository.git(&["checkout", "--quiet", "-b", "topic"]);
+        }),
+        ("a second URL", |repository| {
+            repository.git(&["remote", "set-url", "--add", "origin", "../new.git"]);
+            repository.git(&["checkout", "--quiet", "-b", "topic"]);
+        }),
+    ];
+    for (name, way) in ways {
+        let (repository, key) = (Repository::begun(), Key::random());
+        repository.commit_unchecked("old", key.ini());
+        repository.commit_unchecked("old", "clean\n");
+        let repository = repository.with_remote();
+        repository.install_hook();
+        repository.git(&["init", "--quiet", "--bare", "../new.git"]);
+        way(&repository);
+        let output = repository.try_git(&["push", "-u", "origin", "HEAD"]);
+        stopped(&output, &key);
+        let new = repository.try_git(&[
+            "-C",
+            "../new.git",
+            "cat-file",
+            "-e",
+            &repository.git(&["rev-parse", "HEAD"]),
+        ]);
+        assert!(!new.status.success(), "{name}");
+    }
+}
+
+#[test]
+fn a_remote_within_anothers_name_is_another_remote() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    for name in ["team", "pub"] {
+        repository.git(&["init", "--quiet", "--bare", &format!("../{name}.git")]);
+    }
+    repository.git(&["remote", "add", "team/pub", "../pub.git"]);
+    repository.git(&["remote", "add", "team", "../team.git"]);
+    repository.commit_unchecked("old", key.ini());
+    repository.git(&["push", "--quiet", "team/pub", "HEAD"]);
+    repository.install_hook();
+    stopped(&repository.try_git(&["push", "team", "HEAD"]), &key);
+    repository.git(&["push", "--quiet", "team/pub", "HEAD:new"]);
+}
+
 #[test]
 fn what_hangs_at_a_tag_is_stopped() {
     let key = Key::random();

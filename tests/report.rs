@@ -1,5 +1,7 @@
 //! How a scan is told: on one screen of a terminal, in SARIF that the standard's schema accepts, as annotations.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::support::repository::{KEYAGENT, Key, Repository, texts};
@@ -167,4 +169,78 @@ fn annotations_name_the_place_and_cannot_be_forged_by_a_name() {
     );
     assert!(!stdout.contains(&key.secret));
     assert!(stderr.starts_with("scanned 1 blob, "), "{stderr}");
+}
+
+/// Who reads a document is to find there why it holds nothing.
+#[test]
+fn what_keeps_the_whole_scan_from_being_made_stands_in_the_document() {
+    type State = fn() -> Repository;
+    let states: [(&str, &[&str], State); 5] = [
+        ("no repository", &["--staged"], Repository::empty),
+        ("a shallow clone", &["--history"], || {
+            let repository = Repository::begun();
+            repository.write("README", "again\n");
+            repository.commit_all();
+            let clone = Repository::empty();
+            let url = format!("file://{}", repository.path.display());
+            clone.git(&["clone", "--quiet", "--depth", "1", &url, "."]);
+            clone
+        }),
+        ("a missing object", &["--commits", "HEAD"], || {
+            let repository = Repository::begun();
+            let blob = repository.git(&["rev-parse", "HEAD:README"]);
+            let file = format!(".git/objects/{}/{}", &blob[..2], &blob[2..]);
+            fs::remove_file(repository.path.join(file)).unwrap();
+            repository
+        }),
+        ("credentials that cannot be read", &["README"], || {
+            let repository = Repository::begun();
+            let folder = repository.folder.path().join(".aws");
+            fs::create_dir(&folder).unwrap();
+            std::os::unix::fs::symlink("credentials", folder.join("credentials")).unwrap();
+            repository
+        }),
+        ("a bad line of entries", &["--staged"], || {
+            let repository = Repository::begun();
+            repository.stage(".keyagentallow", "nonsense\n");
+            repository
+        }),
+    ];
+    for (name, arguments, state) in states {
+        let repository = state();
+        let scan = |format: &str| {
+            let output = repository
+                .command(KEYAGENT)
+                .args(["scan", "--format", format])
+                .args(arguments)
+                .output()
+                .unwrap();
+            let (stdout, stderr) = texts(&output);
+            assert_eq!(output.status.code(), Some(2), "{name}: {stdout}{stderr}");
+            assert!(
+                stderr.starts_with("error: ") || stderr.contains("\nerror: "),
+                "{name}: {stderr}"
+            );
+            (stdout, stderr)
+        };
+        let (json, stderr) = scan("json");
+        let document: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(document["schema"], "keyagent.scan/1", "{name}");
+        let told = &document["errors"][0];
+        for part in ["error", "cause", "hint"] {
+            let text = told[part].as_str().unwrap();
+            assert!(stderr.contains(text), "{name}: {text}: {stderr}");
+        }
+        let sarif: Value = serde_json::from_str(&scan("sarif").0).unwrap();
+        let invocation = &sarif["runs"][0]["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], false, "{name}");
+        let notification = &invocation["toolExecutionNotifications"][0]["message"]["text"];
+        assert!(
+            notification
+                .as_str()
+                .unwrap()
+                .contains(told["cause"].as_str().unwrap())
+        );
+        assert!(scan("github").0.starts_with("::error title=keyagent"), "{name}");
+    }
 }

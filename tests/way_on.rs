@@ -134,10 +134,63 @@ fn a_file_of_one_machine_is_left_out_for_good() {
     let stderr = told(&repository, &["scan", "--staged"]);
     succeeds(&follow(&repository, &stderr, "git restore --staged"));
     let line = stderr.lines().find(|line| line.contains(".gitignore")).unwrap();
-    succeeds(&shell(&repository, line.split_once(": ").unwrap().1));
+    // Without an end to its last line.
+    repository.write(".gitignore", "*.log");
+    succeeds(&shell(&repository, line.trim()));
     repository.git(&["add", "--all"]);
     assert_eq!(repository.git(&["ls-files", ".env"]), "");
     repository.passes();
+    repository.write("a.log", "");
+    assert_eq!(repository.git(&["check-ignore", "a.log", ".env"]), "a.log\n.env");
+}
+
+/// There git asks .gitignore no more.
+#[test]
+fn a_file_that_is_committed_already_is_not_said_to_be_left_out() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    commit(&repository, ".env", "clean\n");
+    repository.stage(".env", key.ini());
+    let stderr = told(&repository, &["scan", "--staged"]);
+    assert!(!stderr.contains(".gitignore"), "{stderr}");
+}
+
+/// The message alone is to change: a commit that was to be amended, or to hold some files, is that again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_commit_whose_message_was_blocked_is_made_as_it_was_typed() {
+    for options in [
+        &["--amend"][..],
+        &["-a"],
+        &["--amend", "-a"],
+        &["--", "README"],
+        &["-o", "README"],
+    ] {
+        let (repository, key) = (Repository::begun(), Key::random());
+        commit(&repository, "other", "x\n");
+        assert_eq!(keyagent(&repository, &["hook", "install"]).status.code(), Some(0));
+        repository.write("README", "new\n");
+        if options == ["--amend"] {
+            repository.git(&["add", "README"]);
+        } else if !options.contains(&"-a") {
+            repository.stage("other", "staged, and not for this commit\n");
+        }
+        let message = format!("with {}", key.id);
+        let command = [&["commit", "-m", &message], options].concat();
+        let blocked = repository.try_git(&command);
+        let (_, stderr) = texts(&blocked);
+        assert_eq!(blocked.status.code(), Some(1), "{stderr}");
+        let line = stderr.lines().find(|line| line.contains("-e -F")).unwrap();
+        let line = format!("GIT_EDITOR='sed -i s/AKIA.*/nothing/' {}", line.trim());
+        succeeds(&shell(&repository, &line));
+        let is_amended = options.contains(&"--amend");
+        let commits = repository.git(&["rev-list", "--count", "HEAD"]);
+        assert_eq!(commits, if is_amended { "2" } else { "3" }, "{line}");
+        assert_eq!(repository.git(&["show", "HEAD:README"]), "new");
+        if !is_amended {
+            let files = repository.git(&["show", "--format=", "--name-only"]);
+            assert_eq!(files, "README", "{line}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a push brings: commits, and tags with what they hold that is no commit.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -14,8 +14,8 @@ pub struct Reached<'a> {
     pub tips: &'a [&'a str],
     /// Names of objects that are here and on the other side.
     pub theirs: &'a [&'a str],
-    /// An option of git log that chooses what else the other side has.
-    pub known: Option<&'a str>,
+    /// Options of git log that choose what else the other side has.
+    pub known: &'a [String],
 }
 
 impl Repository {
@@ -114,13 +114,61 @@ impl Repository {
             .collect()
     }
 
+    /// The names of the remotes, and the URL that each is fetched from.
+    ///
+    /// # Errors
+    ///
+    /// When git does not answer.
+    pub fn remotes(&self) -> Result<Vec<(String, String)>, Error> {
+        let answer = self.run("remote", &["--verbose"])?;
+        // `NAME TAB URL SP (fetch)`, and for each URL that is pushed to one with `(push)`; builtin/remote.c.
+        Ok(String::from_utf8_lossy(&answer)
+            .lines()
+            .filter_map(|line| {
+                let (name, rest) = line.split_once('\t')?;
+                let (url, _) = rest.rsplit_once(" (fetch)")?;
+                Some((name.to_owned(), url.to_owned()))
+            })
+            .collect())
+    }
+
+    /// Whether a remote's branches stand where they were last seen; `None` is a branch that the remote does not have.
+    /// What was never seen there says nothing.
+    ///
+    /// # Errors
+    ///
+    /// When git does not answer.
+    pub fn is_as_last_seen(
+        &self,
+        remote: &str,
+        branches: &BTreeMap<String, Option<String>>,
+    ) -> Result<bool, Error> {
+        let names: Vec<String> = branches
+            .keys()
+            .map(|branch| format!("refs/remotes/{remote}/{branch}"))
+            .collect();
+        let answer = self.told(
+            "cat-file",
+            &["--batch-check=%(objectname)"],
+            names.iter().map(String::as_str),
+        )?;
+        let seen: Vec<&[u8]> = answer.split(|byte| *byte == b'\n').take(names.len()).collect();
+        if seen.len() != names.len() {
+            return Err(Error::Answer("cat-file"));
+        }
+        Ok(seen.iter().zip(branches.values()).all(|(seen, shown)| {
+            seen.ends_with(b" missing") || shown.as_ref().is_some_and(|shown| shown.as_bytes() == *seen)
+        }))
+    }
+
     /// By its standard input, for a push may have more tips than a command line holds. `^` and not `--not`, which git
     /// takes there since 2.42 alone.
     fn reached(&self, options: &[&str], reached: Reached<'_>) -> Result<Vec<ObjectId>, Error> {
         let mut arguments = options.to_vec();
         arguments.push("--stdin");
-        if let Some(known) = reached.known {
-            arguments.extend(["--not", known]);
+        if !reached.known.is_empty() {
+            arguments.push("--not");
+            arguments.extend(reached.known.iter().map(String::as_str));
         }
         let theirs: Vec<String> = reached.theirs.iter().map(|oid| format!("^{oid}")).collect();
         let lines = reached

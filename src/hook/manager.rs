@@ -12,6 +12,7 @@ use crate::hook::{Error, Hook, script};
 
 mod lefthook;
 mod pre_commit;
+mod reached;
 mod shell;
 
 /// Who looks after the hooks.
@@ -165,6 +166,37 @@ fn says(file: &Path, is_it: impl Fn(&str) -> bool) -> bool {
             .lines()
             .any(|line| !line.trim_start().starts_with('#') && is_it(line))
     })
+}
+
+/// Whether a shell script does, in a line that it comes to.
+fn runs(script: &Path, is_it: impl Fn(&str) -> bool) -> bool {
+    fs::read_to_string(script).is_ok_and(|content| {
+        let (lines, _) = reached::reached(&content);
+        lines
+            .into_iter()
+            .any(|line| !line.trim_start().starts_with('#') && is_it(line))
+    })
+}
+
+/// Whether a hook that asks for its own name calls keyagent itself already.
+pub fn calls_keyagent(script: &Path, hook: &str) -> bool {
+    let call = format!("hook run {hook} ");
+    runs(script, |line| {
+        line.contains("keyagent") && format!("{line} ").contains(&call)
+    })
+}
+
+/// Where in a hook a line goes that calls keyagent.
+pub fn place_in(script: &Path, hook: &str) -> Place {
+    let Ok(content) = fs::read_to_string(script) else {
+        return Place::NewFile;
+    };
+    // What comes before would take from pre-push what git says is pushed.
+    if hook == Hook::PrePush.as_str() || reached::reached(&content).1 {
+        Place::First
+    } else {
+        Place::End
+    }
 }
 
 fn shown(top: &Path, file: &Path) -> PathBuf {

@@ -168,19 +168,65 @@ fn core_hooks_path_is_where_the_hooks_go() {
 
 #[test]
 fn a_hook_that_asks_for_its_name_is_not_renamed() {
-    let repository = Repository::begun();
+    let (repository, key) = (Repository::begun(), Key::random());
     let hook = repository.path.join(".git/hooks/pre-commit");
-    program(
-        &hook,
-        "#!/bin/sh\ncase $(basename \"$0\") in pre-commit) exit 7;; esac\n",
-    );
+    let content = "#!/bin/sh\ncase $(basename \"$0\") in pre-commit) true ;; *) exit 7 ;; esac\n";
+    program(&hook, content);
+    let line = |run: &Run| {
+        let lines = run.stdout.lines();
+        let found = lines.filter(|line| line.ends_with("hook run pre-commit \"$@\" || exit"));
+        found.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let run = repository.hook(&["install"]).exits(1);
+    assert!(run.stdout.contains("pre-commit, at the end"), "{}", run.stdout);
+    assert_eq!(fs::read_to_string(&hook).unwrap(), content);
+    // The others are there all the same.
+    assert!(repository.path.join(".git/hooks/pre-push").exists());
+    // Behind its end the line does nothing.
+    program(&hook, &format!("{content}exit 0\n{}", line(&run)));
     let run = repository.hook(&["install"]).exits(1);
     assert!(
-        run.stdout.contains("keyagent hook run pre-commit \"$@\" || exit"),
+        run.stdout.contains("pre-commit, as its first command"),
         "{}",
         run.stdout
     );
-    assert!(!repository.path.join(".git/hooks/pre-push").exists());
+    program(&hook, &format!("{content}{}", line(&run)));
+    let run = repository.hook(&["install"]).exits(0);
+    assert!(run.stdout.contains("calls keyagent"), "{}", run.stdout);
+    repository.stage("a", key.ini());
+    stopped(&repository.try_git(&["commit", "-m", "x"]), &key);
+}
+
+/// As those have it who keep files of their home folder in git.
+#[test]
+fn a_bare_repository_with_a_work_tree_elsewhere_is_told_what_it_needs() {
+    let (repository, key) = (Repository::begun().with_remote(), Key::random());
+    let in_remote = |command: &str| {
+        let output = repository
+            .command("sh")
+            .current_dir(repository.remote())
+            .args(["-c", command])
+            .output();
+        let output = output.unwrap();
+        (output.status.code(), texts(&output).1)
+    };
+    let keyagent = Path::new(KEYAGENT).display();
+    let (code, stderr) = in_remote(&format!("'{keyagent}' hook install"));
+    assert_eq!(code, Some(0), "{stderr}");
+    let line = stderr
+        .lines()
+        .find(|line| line.contains("GIT_WORK_TREE"))
+        .unwrap();
+    assert!(in_remote(&format!("'{keyagent}' hook status")).1.contains(line));
+    let (code, stderr) = in_remote(&line.replace("keyagent", &format!("'{keyagent}'")));
+    assert_eq!(code, Some(0), "{stderr}");
+    repository.write("../secret", key.ini());
+    let home = repository.folder.path().display().to_string();
+    let remote = repository.remote().display().to_string();
+    let git =
+        |words: &[&str]| repository.try_git(&[&["--git-dir", &remote, "--work-tree", &home], words].concat());
+    assert!(git(&["add", &format!("{home}/secret")]).status.success());
+    stopped(&git(&["commit", "-m", "x"]), &key);
 }
 
 #[test]

@@ -418,6 +418,23 @@ fn a_folder_of_hooks_in_the_repository_is_the_teams() {
     }
 }
 
+/// Behind its end a line would do nothing.
+#[test]
+fn a_script_that_ends_by_itself_gets_the_line_first() {
+    for end in ["exit 0", "exec true"] {
+        let managed = Managed::new(Path::new("/nowhere"));
+        let repository = &managed.repository;
+        repository.git(&["config", "core.hooksPath", ".githooks"]);
+        for hook in ["pre-commit", "pre-merge-commit", "commit-msg"] {
+            let dead = format!("#!/bin/sh\n{end}\nsh \"${{0%/*}}/keyagent.sh\" {hook} \"$@\" || exit\n");
+            program(&repository.path.join(".githooks").join(hook), &dead);
+        }
+        repository.commit_all();
+        managed.do_what_it_says("a folder in the repository");
+        managed.stops_keys();
+    }
+}
+
 #[test]
 fn a_folder_that_git_ignores_is_nobody_elses() {
     let managed = Managed::new(Path::new("/nowhere"));

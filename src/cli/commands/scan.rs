@@ -12,10 +12,10 @@ use crate::hook::run::Work;
 use crate::hook::script::ADMINISTRATOR;
 use crate::problem::Problem;
 use crate::process::Environment;
-use crate::scan::Scanner;
 use crate::scan::own_keys::OwnKeys;
 use crate::scan::report::Source;
 use crate::scan::source::{self, Ignored, Progress, Reach};
+use crate::scan::{Scan, Scanner};
 
 mod tell;
 
@@ -74,15 +74,31 @@ pub struct Args {
 /// When something could not be scanned: what was not looked at is never called clean.
 pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     let here = Path::new(".");
-    let scanner = &scanner(environment)?;
-    let tell = |scan, source| tell::tell(&args.tell, scan, source, here, environment);
+    let scanner = match scanner(environment) {
+        Ok(scanner) => scanner,
+        Err(problem) => return tell::failed(&args.tell, problem),
+    };
     if args.staged {
-        tell_staged(scanner, &args.tell, here, environment)
-    } else if !args.commits.is_empty() {
+        return tell_staged(&scanner, &args.tell, here, environment);
+    }
+    match scanned(args, &scanner, here, environment) {
+        Ok((scan, source)) => tell::tell(&args.tell, scan, source, here, environment),
+        Err(problem) => tell::failed(&args.tell, problem),
+    }
+}
+
+/// All but the index.
+fn scanned(
+    args: &Args,
+    scanner: &Scanner,
+    here: &Path,
+    environment: &Environment,
+) -> Result<(Scan, Source<'static>), Problem> {
+    Ok(if !args.commits.is_empty() {
         let words = args.commits.iter().flat_map(|words| words.split_whitespace());
         let words: Vec<&str> = words.collect();
         let repository = Repository::open(here, environment)?;
-        tell(source::commits(scanner, &repository, &words)?, Source::Commits)
+        (source::commits(scanner, &repository, &words)?, Source::Commits)
     } else if args.history {
         let reach = if args.all_objects {
             Reach::AllObjects
@@ -93,11 +109,11 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         let bar = Bar(ui::Bar::new("scanning", "objects"));
         let scan = source::history(scanner, &repository, reach, &bar)?;
         drop(bar);
-        tell(scan, Source::Commits)
+        (scan, Source::Commits)
     } else if let Some(file) = &args.message {
-        tell(source::message(scanner, file, here, environment)?, Source::Stream)
+        (source::message(scanner, file, here, environment)?, Source::Stream)
     } else if args.stdin {
-        tell(
+        (
             source::stream(scanner, "<stdin>", io::stdin().lock())?,
             Source::Stream,
         )
@@ -107,8 +123,8 @@ pub fn run(args: &Args, environment: &Environment) -> Result<u8, Problem> {
         } else {
             Ignored::IsSkipped
         };
-        tell(source::paths(scanner, &args.paths, ignored), Source::Files)
-    }
+        (source::paths(scanner, &args.paths, ignored), Source::Files)
+    })
 }
 
 /// What a git hook is about, instead of what was typed.
@@ -140,10 +156,10 @@ pub(super) fn run_for_hook(work: &Work, hook: Hook, environment: &Environment) -
             tell::tell(&args, scan, Source::Message(file), here, environment)
         }
         Work::Pushed(pushed) => {
-            let scan = pushed
+            let (scan, pushed) = pushed
                 .scan(scanner, here, environment)
                 .map_err(|error| for_whom(error.into()))?;
-            tell::tell_pushed(&args, scan, pushed, here, environment)
+            tell::tell_pushed(&args, scan, &pushed, here, environment)
         }
     }
 }
@@ -159,7 +175,10 @@ fn tell_staged(
     here: &Path,
     environment: &Environment,
 ) -> Result<u8, Problem> {
-    let (scan, staged) = source::staged(scanner, here, environment)?;
+    let (scan, staged) = match source::staged(scanner, here, environment) {
+        Ok(scanned) => scanned,
+        Err(error) => return tell::failed(args, error.into()),
+    };
     let paths: HashSet<String> = staged
         .blobs
         .iter()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Addition, Kind, Manager, Place, ToRun, is_ours, says, shown};
+use super::{Addition, Kind, Manager, Place, ToRun, is_ours, place_in, runs, says, shown};
 use crate::hook::Hook;
 use crate::problem::quoted;
 
@@ -74,14 +74,7 @@ pub(super) fn manager(kind: Kind, top: &Path, hooks: &Path, folder: &Path) -> Ma
             is_there: is_called(&file, hook),
             file: shown(top, &file),
             lines: format!("{first_line}{}\n", line(hook)),
-            place: if is_new {
-                Place::NewFile
-            } else if hook == Hook::PrePush {
-                // What comes before would take from it what git says is pushed.
-                Place::First
-            } else {
-                Place::End
-            },
+            place: place_in(&file, hook.as_str()),
         });
     }
     let needs_script = HOOKS
@@ -128,13 +121,13 @@ fn line(hook: Hook) -> String {
 
 fn is_called(file: &Path, hook: Hook) -> bool {
     let call = format!("{SCRIPT}\" {}", hook.as_str());
-    calls_keyagent(file, hook) || says(file, |line| line.contains(&call))
+    calls_keyagent(file, hook) || runs(file, |line| line.contains(&call))
 }
 
 /// Without the script: who has keyagent on PATH everywhere needs none.
 fn calls_keyagent(file: &Path, hook: Hook) -> bool {
     let call = format!("keyagent hook run {}", hook.as_str());
-    says(file, |line| line.contains(&call))
+    runs(file, |line| line.contains(&call))
 }
 
 #[cfg(unix)]

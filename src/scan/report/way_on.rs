@@ -8,8 +8,10 @@ use crate::problem::Problem;
 use crate::scan::allow::{Settled, is_own_and_live};
 
 mod commits;
+mod typed;
 
 use commits::committed;
+pub use typed::Typed;
 
 /// How many paths or profiles are named one by one.
 const NAMED: usize = 3;
@@ -49,6 +51,10 @@ pub struct Facts {
     pub place: Option<(String, Standing)>,
     /// What is on its way to a remote, as git log takes it.
     pub range: Option<String>,
+    /// What was typed beside the message of the commit that is being made; `None` where that is not known.
+    pub typed: Option<Typed>,
+    /// A file of one machine that holds findings, and is no part of the last commit.
+    pub may_be_ignored: Option<String>,
 }
 
 /// How to go on, in at most twelve lines of 80 columns, as long as the paths are short.
@@ -124,12 +130,10 @@ fn staged(settled: &Settled, source: Source<'_>, facts: &Facts, lines: &mut Vec<
         1 => lines.push("  and so for one more file".to_owned()),
         more => lines.push(format!("  and so for {more} more files")),
     }
-    let own_files = || paths.iter().find(|path| is_for_one_machine(path));
-    if let (true, Some(path)) = (is_at_top, own_files()) {
-        lines.push(format!(
-            "so that git leaves it out: echo {} >> .gitignore",
-            shell_word(path)
-        ));
+    if let (true, Some(path)) = (is_at_top, &facts.may_be_ignored) {
+        // The last line of the file may have no end.
+        lines.push("so that git leaves it out:".to_owned());
+        lines.push(format!("  printf '\\n%s\\n' {} >> .gitignore", shell_word(path)));
     }
 }
 
@@ -144,9 +148,20 @@ fn message(file: &Path, facts: &Facts, lines: &mut Vec<String>) {
         Some(Operation::Merge) => "  git commit".to_owned(),
         Some(Operation::Rebase) => "  git commit --amend".to_owned(),
         Some(Operation::Am | Operation::CherryPick | Operation::Revert) | None => {
-            format!("  git commit -e -F {}", shell_word(&file.to_string_lossy()))
+            let typed = facts.typed.clone().unwrap_or_default();
+            let mut words = vec!["git commit".to_owned()];
+            words.extend(typed.options);
+            words.push(format!("-e -F {}", shell_word(&file.to_string_lossy())));
+            if !typed.paths.is_empty() {
+                words.push("--".to_owned());
+                words.extend(typed.paths);
+            }
+            format!("  {}", words.join(" "))
         }
     });
+    if facts.operation.is_none() && facts.typed.is_none() {
+        lines.push("and give it the same options again: --amend, -a, paths, if you did".to_owned());
+    }
 }
 
 /// What to do about the key itself.
@@ -246,6 +261,23 @@ fn is_for_one_machine(path: &str) -> bool {
         && !is_sample
         || name.ends_with("accessKeys.csv")
         || name.ends_with(".tfstate")
+}
+
+/// The staged files that hold findings, and by their names are one machine's own.
+pub fn for_one_machine(settled: &Settled, source: Source<'_>) -> Vec<String> {
+    let Source::Staged { is_staged, .. } = source else {
+        return Vec::new();
+    };
+    each(
+        settled
+            .findings
+            .iter()
+            .map(|finding| outer(&finding.path, is_staged)),
+    )
+    .into_iter()
+    .filter(|path| is_for_one_machine(path))
+    .map(str::to_owned)
+    .collect()
 }
 
 /// What could not be read at all, as one failure that names the first.

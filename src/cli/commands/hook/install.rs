@@ -34,15 +34,14 @@ pub(super) fn install_here(environment: &Environment, is_dry_run: bool) -> Resul
     let manager = manager::recognise(&places).map_err(problem)?;
     let hooks = manager.as_ref().map_or(all, |manager| &manager.leaves[..]);
     let program = program(environment).map_err(problem)?;
-    let plan = install::plan(&places.hooks, Scope::Repository, hooks, &program).map_err(problem)?;
-    let mut own_name = Vec::new();
-    for planned in &plan {
-        if install::asks_for_its_name(planned).map_err(problem)? {
+    let all_planned = install::plan(&places.hooks, Scope::Repository, hooks, &program).map_err(problem)?;
+    let (mut plan, mut own_name) = (Vec::new(), Vec::new());
+    for planned in all_planned {
+        if install::asks_for_its_name(&planned).map_err(problem)? {
             own_name.push(planned);
+        } else {
+            plan.push(planned);
         }
-    }
-    if !own_name.is_empty() {
-        return Ok(tell_what_to_add_to(&own_name, &program));
     }
     // First all that can be known, so that nothing is half done.
     for planned in &plan {
@@ -62,7 +61,18 @@ pub(super) fn install_here(environment: &Environment, is_dry_run: bool) -> Resul
             setting.value.display()
         ));
     }
-    Ok(manager.as_ref().map_or(exit_code::OK, tell_what_to_add))
+    if places.top.is_none() {
+        tell_of_a_work_tree_elsewhere();
+    }
+    let code = tell_what_to_add_to(&own_name, &program);
+    Ok(manager.as_ref().map_or(exit_code::OK, tell_what_to_add).max(code))
+}
+
+/// A bare repository shows by nothing that somebody commits to it, as those do who keep their home folder in one.
+pub(super) fn tell_of_a_work_tree_elsewhere() {
+    ui::note("a bare repository: what is pushed to it is scanned, and no commit in it");
+    ui::note("where you commit to it with --work-tree, as to files of your home folder:");
+    ui::note("  GIT_DIR=\"$PWD\" GIT_WORK_TREE=\"$HOME\" keyagent hook install");
 }
 
 pub(super) fn install_global(environment: &Environment, is_dry_run: bool) -> Result<u8, Problem> {
@@ -245,13 +255,27 @@ fn in_words(place: &Place) -> String {
     }
 }
 
-fn tell_what_to_add_to(hooks: &[&Planned], program: &str) -> u8 {
-    ui::note("these hooks ask for their own name and cannot be renamed: nothing is installed");
-    ui::note("add to each, at the end, but to pre-push as its first command:");
+fn tell_what_to_add_to(hooks: &[Planned], program: &str) -> u8 {
+    let mut missing = Vec::new();
     for planned in hooks {
+        if manager::calls_keyagent(&planned.path, planned.name) {
+            ui::out(&format!(
+                "{:<17} asks for its own name; calls keyagent\n",
+                planned.name
+            ));
+        } else {
+            missing.push(planned);
+        }
+    }
+    if missing.is_empty() {
+        return exit_code::OK;
+    }
+    ui::note("these hooks ask for their own name and cannot be renamed; add to each:");
+    for planned in missing {
         ui::out(&format!(
-            "# {}\n{} hook run {} \"$@\" || exit\n",
+            "# {}, {}\n{} hook run {} \"$@\" || exit\n",
             planned.path.display(),
+            in_words(&manager::place_in(&planned.path, planned.name)),
             word(program),
             planned.name
         ));

@@ -110,6 +110,9 @@ pub(super) fn status(environment: &Environment, is_global: bool, format: Format)
                 before = Some(outcome);
             }
             ui::out(&text);
+            if hooks == Hook::SERVER {
+                super::install::tell_of_a_work_tree_elsewhere();
+            }
             tell_what_to_do(&states, &trial, whose, manager.is_some());
         }
         Format::Json => {

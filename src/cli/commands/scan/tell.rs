@@ -8,11 +8,11 @@ use crate::clock;
 use crate::git::{self, Repository};
 use crate::hook::run::Pushed;
 use crate::problem::{Problem, quoted};
-use crate::process::Environment;
+use crate::process::{self, Environment};
 use crate::scan::allow::{
     self, AllowFile, Date, Entry, FILE_NAME, OwnKeys, Salt, Settled, Void, is_own_and_live,
 };
-use crate::scan::report::{self, Facts, Format, Source};
+use crate::scan::report::{self, Facts, Format, Source, Typed};
 use crate::scan::{Scan, Unread};
 
 mod rules;
@@ -63,6 +63,41 @@ pub(super) fn tell_pushed(
     told(args, scan, Source::Pushed, Some(pushed), here, environment)
 }
 
+/// What kept the whole scan from being made; a document tells it too.
+///
+/// # Errors
+///
+/// Always: the problem itself.
+pub(super) fn failed(args: &Telling, problem: Problem) -> Result<u8, Problem> {
+    if args.format != Format::Text {
+        print(
+            args.format,
+            &Settled {
+                failures: vec![problem.clone()],
+                ..Settled::default()
+            },
+        )?;
+    }
+    Err(problem)
+}
+
+fn print(format: Format, settled: &Settled) -> Result<(), Problem> {
+    let document = match format {
+        Format::Text => Ok(report::text(settled)),
+        Format::Json => report::json(settled),
+        Format::Sarif => report::sarif(settled),
+        Format::Github => Ok(report::github(settled)),
+    };
+    ui::out(&document.map_err(|error| {
+        Problem::new(
+            "cannot write the report",
+            error.to_string(),
+            "see it as text: --format text",
+        )
+    })?);
+    Ok(())
+}
+
 fn told(
     args: &Telling,
     scan: Scan,
@@ -71,41 +106,18 @@ fn told(
     here: &Path,
     environment: &Environment,
 ) -> Result<u8, Problem> {
-    let today = clock::today();
-    let rules = if scan.findings.is_empty() && scan.unread.is_empty() && !stages_rules(source) {
-        // Most runs find nothing, and are not to wait for git once more.
-        Rules::default()
-    } else {
-        Rules::of(&scan, source, pushed, here, environment)?
+    let (settled, rules, written) = match settle(args, scan, source, pushed, here, environment) {
+        Ok(settled) => settled,
+        Err(problem) => return failed(args, problem),
     };
-    let own = if args.allow_own {
-        OwnKeys::Pass
-    } else {
-        OwnKeys::Block
-    };
-    let mut settled = allow::settle(scan, own, today, |path| rules.of_path(path));
     let invalid = rules.invalid();
-    let written = match &args.allow {
-        Some(_) if invalid.is_some() => Vec::new(),
-        Some(reason) => write(&mut settled, reason, &rules, source, today, || {
-            Repository::open(here, environment)?.top_level()
-        })?,
-        None => Vec::new(),
-    };
-    let document = |result: Result<String, serde_json::Error>| {
-        result.map_err(|error| {
-            Problem::new(
-                "cannot write the report",
-                error.to_string(),
-                "see it as text: --format text",
-            )
-        })
-    };
-    match args.format {
-        Format::Text => ui::out(&report::text(&settled)),
-        Format::Json => ui::out(&document(report::json(&settled))?),
-        Format::Sarif => ui::out(&document(report::sarif(&settled))?),
-        Format::Github => ui::out(&report::github(&settled)),
+    match &invalid {
+        Some(problem) if args.format != Format::Text => {
+            let mut with_invalid = settled.clone();
+            with_invalid.failures.push(problem.clone());
+            print(args.format, &with_invalid)?;
+        }
+        Some(_) | None => print(args.format, &settled)?,
     }
     if args.allow.is_some() && written.is_empty() && settled.is_clean() && invalid.is_none() {
         ui::note("there is nothing to allow, so nothing was written");
@@ -145,6 +157,38 @@ fn told(
     report::unread(&settled, source, &facts).map_or(Ok(exit_code::OK), Err)
 }
 
+/// Takes out what is allowed, by entries that are there or are written now; and the lines that say what was written.
+fn settle(
+    args: &Telling,
+    scan: Scan,
+    source: Source<'_>,
+    pushed: Option<&Pushed>,
+    here: &Path,
+    environment: &Environment,
+) -> Result<(Settled, Rules, Vec<String>), Problem> {
+    let today = clock::today();
+    let rules = if scan.findings.is_empty() && scan.unread.is_empty() && !stages_rules(source) {
+        // Most runs find nothing, and are not to wait for git once more.
+        Rules::default()
+    } else {
+        Rules::of(&scan, source, pushed, here, environment)?
+    };
+    let own = if args.allow_own {
+        OwnKeys::Pass
+    } else {
+        OwnKeys::Block
+    };
+    let mut settled = allow::settle(scan, own, today, |path| rules.of_path(path));
+    let written = match &args.allow {
+        Some(_) if rules.invalid().is_some() => Vec::new(),
+        Some(reason) => write(&mut settled, reason, &rules, source, today, || {
+            Repository::open(here, environment)?.top_level()
+        })?,
+        None => Vec::new(),
+    };
+    Ok((settled, rules, written))
+}
+
 /// What the advice depends on.
 fn facts(
     settled: &Settled,
@@ -160,8 +204,25 @@ fn facts(
     };
     let repository = Repository::open(here, environment)?;
     if !is_of_commits {
+        let own = report::for_one_machine(settled, source);
+        // A name that holds a line break cannot be asked for.
+        let own = own.iter().filter(|path| !path.contains('\n'));
+        let names: Vec<String> = own.clone().map(|path| format!("HEAD:{path}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let committed = if names.is_empty() {
+            Vec::new()
+        } else {
+            repository.kinds(&names)?
+        };
         return Ok(Facts {
             operation: repository.operation(),
+            typed: matches!(source, Source::Message(_))
+                .then(|| Typed::of(&process::command_lines_above()))
+                .flatten(),
+            may_be_ignored: own
+                .zip(committed)
+                .find(|(_, kind)| kind.is_none())
+                .map(|(path, _)| path.clone()),
             ..Facts::default()
         });
     }
@@ -178,9 +239,9 @@ fn facts(
     };
     let standing = |name: &str| Ok::<_, git::Error>((name.to_owned(), repository.standing(&name.parse()?)?));
     Ok(Facts {
-        operation: None,
         place: place.map(standing).transpose()?,
         range: pushed.map(|pushed| pushed.range(repository.head().as_deref())),
+        ..Facts::default()
     })
 }
 
