@@ -249,6 +249,8 @@ fn what_cannot_be_scanned_is_never_called_clean() {
     let repository = Repository::begun();
     repository.write(".git/index", "no index\n");
     repository.fails("the index is damaged");
+    let (_, stderr) = texts(&repository.scan());
+    assert!(stderr.lines().all(|line| line.chars().count() <= 80), "{stderr}");
 
     Repository::empty().fails("no git repository");
 

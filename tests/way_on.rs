@@ -320,6 +320,48 @@ fn a_tag_that_holds_a_key_is_made_anew() {
     succeeds(&shell(&repository, "git push origin v1"));
 }
 
+/// git commits the paths from the last commit on: the entries are to be named too.
+#[test]
+fn a_commit_of_paths_is_allowed_as_it_is_told() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    assert_eq!(keyagent(&repository, &["hook", "install"]).status.code(), Some(0));
+    repository.write("README", key.ini());
+    let blocked = |command: &[&str]| {
+        let output = repository.try_git(command);
+        let (_, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.lines().all(|line| line.chars().count() <= 80), "{stderr}");
+        stderr
+    };
+    let commit = ["commit", "-m", "x", "README"];
+    assert!(blocked(&commit).contains("name .keyagentallow too when you commit"));
+    repository.git(&["add", "README"]);
+    succeeds(&keyagent(
+        &repository,
+        &["scan", "--staged", "--allow", "a made-up key"],
+    ));
+    let stderr = blocked(&commit);
+    assert!(stderr.contains("then name it beside the other paths"), "{stderr}");
+    repository.git(&["add", ".keyagentallow"]);
+    repository.git(&[&commit[..], &[".keyagentallow"]].concat());
+}
+
+/// As somebody sees it who has not staged the entries.
+#[test]
+fn what_is_said_of_entries_that_are_not_staged_fits_a_terminal() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.stage("a", key.ini());
+    repository.write(".keyagentallow", "");
+    succeeds(&keyagent(
+        &repository,
+        &["scan", "--staged", "--allow", "a made-up key"],
+    ));
+    let stderr = told(&repository, &["scan", "--staged"]);
+    assert!(stderr.lines().all(|line| line.chars().count() <= 80), "{stderr}");
+    succeeds(&follow(&repository, &stderr, "git add -- :/.keyagentallow"));
+    repository.passes();
+}
+
 #[test]
 fn a_message_that_was_blocked_is_not_lost() {
     let (repository, key) = (Repository::begun(), Key::random());

@@ -133,18 +133,18 @@ impl From<Error> for Problem {
             Error::NoGit => "install git, or put its folder on PATH".to_owned(),
             Error::Io(_) => "try again; if it stays, see what is wrong with the repository: git fsck".to_owned(),
             Error::NotARepository => "go into a repository, or scan files: keyagent scan PATH".to_owned(),
-            Error::Bare => "go into a work tree of it (git worktree list), or scan its commits: keyagent scan --history".to_owned(),
+            Error::Bare => "go into a work tree of it (git worktree list), or scan its commits:\nkeyagent scan --history".to_owned(),
             Error::DubiousOwnership => {
                 "if you trust it: git config --global --add safe.directory \"$PWD\"".to_owned()
             }
             Error::CorruptIndex(_) => {
-                "build the index anew; files stay as they are: rm \"$(git rev-parse --git-path index)\" && git reset"
+                "build the index anew; files stay as they are:\nrm \"$(git rev-parse --git-path index)\" && git reset"
                     .to_owned()
             }
             Error::Locked(path) => format!("wait until it ends; if none is running: rm {}", word(path)),
             Error::Unmerged(_) => "settle the conflict, then: git add PATH".to_owned(),
             Error::MissingObject(_) => {
-                "stage the file again: git add PATH; to see what else is missing: git fsck".to_owned()
+                "stage the file again: git add PATH\nto see what else is missing: git fsck".to_owned()
             }
             Error::NotFetched(_) => "fetch what was left out: git fetch --refetch --no-filter".to_owned(),
             Error::Shallow(_) => "fetch the rest of the history: git fetch --unshallow".to_owned(),

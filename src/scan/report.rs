@@ -18,7 +18,7 @@ mod way_on;
 pub use github::github;
 pub use sarif::sarif;
 pub use text::text;
-pub use way_on::{Facts, Source, Typed, failure, for_one_machine, unread, way_on};
+pub use way_on::{Facts, Index, Source, Typed, failure, for_one_machine, unread, way_on};
 
 /// How the result of a scan is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -13,7 +13,7 @@ use crate::hook::script::ADMINISTRATOR;
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::scan::own_keys::OwnKeys;
-use crate::scan::report::Source;
+use crate::scan::report::{Index, Source};
 use crate::scan::source::{self, Ignored, Progress, Reach};
 use crate::scan::{Scan, Scanner};
 
@@ -36,7 +36,7 @@ pub struct Args {
     /// Look through what git would commit now
     #[arg(long, group = "source")]
     staged: bool,
-    /// Look through what commits changed, and their messages: A..B, or any words that git log takes
+    /// Look through what commits changed, and their messages: A..B, or what else git log takes to choose commits, as -n5
     #[arg(
         long,
         value_name = "REVISION",
@@ -194,12 +194,19 @@ fn tell_staged(
         // git runs hooks at the top, and says in GIT_PREFIX where the person was.
         is_at_top: environment.get("GIT_PREFIX").is_none() && here.join(".git").exists(),
         is_staged: &|path| paths.contains(path),
-        // `index.lock`, or `next-index-PID.lock`.
-        is_for_this_commit: environment
-            .get_path("GIT_INDEX_FILE")
-            .is_some_and(|index| index.extension().is_some_and(|end| end == "lock")),
+        index: index(environment),
     };
     tell::tell(args, scan, source, here, environment)
+}
+
+/// git commit works in `index.lock` with `-a`, and in `next-index-PID.lock` with paths.
+fn index(environment: &Environment) -> Index {
+    match environment.get_path("GIT_INDEX_FILE").and_then(Path::file_name) {
+        Some(name) if Path::new(name).extension().is_none_or(|end| end != "lock") => Index::Own,
+        Some(name) if name.to_string_lossy().starts_with("next-index-") => Index::OfPaths,
+        Some(_) => Index::ForThisCommit,
+        None => Index::Own,
+    }
 }
 
 struct Bar(ui::Bar);

@@ -27,8 +27,8 @@ pub enum Source<'a> {
         is_at_top: bool,
         /// Whether a path is one of the index: what lies in a container has none.
         is_staged: &'a dyn Fn(&str) -> bool,
-        /// Whether git has staged for this commit alone: `git commit -a`, or with paths.
-        is_for_this_commit: bool,
+        /// Which index it is.
+        index: Index,
     },
     /// Commits that are made already.
     Commits,
@@ -40,6 +40,17 @@ pub enum Source<'a> {
     Stream,
     /// The message of a commit that is being made, in this file.
     Message(&'a Path),
+}
+
+/// The index that a commit takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// The repository's own.
+    Own,
+    /// One for this commit alone, from all that was changed: `git commit -a`.
+    ForThisCommit,
+    /// One for this commit alone, from the last one and some paths: `git commit PATH`.
+    OfPaths,
 }
 
 /// What the repository says about the findings, where it was asked.
@@ -90,10 +101,14 @@ fn staged(settled: &Settled, source: Source<'_>, facts: &Facts, lines: &mut Vec<
         unstage,
         is_at_top,
         is_staged,
-        is_for_this_commit,
+        index,
     } = source
     else {
         return;
+    };
+    let is_for_this_commit = match index {
+        Index::Own => false,
+        Index::ForThisCommit | Index::OfPaths => true,
     };
     let from_top = if is_at_top { "" } else { ":/" };
     let paths = each(
@@ -204,16 +219,19 @@ fn allowed(source: Source<'_>, facts: &Facts, lines: &mut Vec<String>) {
     const NO_LIVE_KEY: &str = "if it is no live key, let it pass:";
     const MARKER: &str = "or write in its line, or the one above: keyagent:allow REASON";
     match source {
-        Source::Staged {
-            is_for_this_commit: true,
-            ..
-        } => {
-            lines.push(format!("{NO_LIVE_KEY} git add it, then"));
-            lines.push("  keyagent scan --staged --allow \"REASON\"".to_owned());
-            lines.push(MARKER.to_owned());
-        }
-        Source::Staged { .. } => {
-            lines.push(format!("{NO_LIVE_KEY} keyagent scan --staged --allow \"REASON\""));
+        Source::Staged { index, .. } => {
+            match index {
+                Index::Own => lines.push(format!("{NO_LIVE_KEY} keyagent scan --staged --allow \"REASON\"")),
+                Index::ForThisCommit => {
+                    lines.push(format!("{NO_LIVE_KEY} git add it, then"));
+                    lines.push("  keyagent scan --staged --allow \"REASON\"".to_owned());
+                }
+                Index::OfPaths => {
+                    lines.push(format!("{NO_LIVE_KEY} git add it, then"));
+                    lines.push("  keyagent scan --staged --allow \"REASON\"".to_owned());
+                    lines.push("  and name .keyagentallow too when you commit".to_owned());
+                }
+            }
             lines.push(MARKER.to_owned());
         }
         Source::Pushed => {

@@ -12,7 +12,7 @@ use crate::process::{self, Environment};
 use crate::scan::allow::{
     self, AllowFile, Date, Entry, FILE_NAME, OwnKeys, Salt, Settled, Void, is_own_and_live,
 };
-use crate::scan::report::{self, Facts, Format, Source, Typed};
+use crate::scan::report::{self, Facts, Format, Index, Source, Typed};
 use crate::scan::{Scan, Unread};
 
 mod rules;
@@ -130,9 +130,7 @@ fn told(
         ui::note(&report::summary(&settled));
     }
     if rules.has_unstaged && !settled.is_clean() {
-        ui::note(&format!(
-            "{FILE_NAME} says something else than is staged; it counts with: git add -- :/{FILE_NAME}"
-        ));
+        ui::note(&what_is_not_staged(source));
     }
     let is_advised = if settled.findings.is_empty() {
         !settled.unread.is_empty()
@@ -155,6 +153,29 @@ fn told(
         return Ok(exit_code::FOUND);
     }
     report::unread(&settled, source, &facts).map_or(Ok(exit_code::OK), Err)
+}
+
+/// Why entries that stand in the work tree do not count.
+fn what_is_not_staged(source: Source<'_>) -> String {
+    match source {
+        Source::Staged {
+            index: Index::OfPaths,
+            ..
+        } => format!(
+            "{FILE_NAME} is no part of this commit as it is now; to commit it too:\n  \
+             git add -- :/{FILE_NAME}\n\
+             then name it beside the other paths"
+        ),
+        Source::Staged { .. }
+        | Source::Commits
+        | Source::Pushed
+        | Source::Files
+        | Source::Stream
+        | Source::Message(_) => format!(
+            "{FILE_NAME} says something else than is staged; it counts with:\n  \
+             git add -- :/{FILE_NAME}"
+        ),
+    }
 }
 
 /// Takes out what is allowed, by entries that are there or are written now; and the lines that say what was written.
