@@ -246,6 +246,37 @@ fn a_commit_is_mended_where_it_stands() {
     finds_nothing(&repository, &["scan", "--commits", "HEAD"]);
 }
 
+/// In the list of a rebase nothing but a stop below it holds at a merge.
+#[test]
+fn a_merge_that_is_not_the_last_commit_is_mended() {
+    let (repository, key) = (Repository::begun(), Key::random());
+    repository.git(&["switch", "--quiet", "--create", "side"]);
+    commit(&repository, "b", "side\n");
+    repository.git(&["switch", "--quiet", "main"]);
+    commit(&repository, "c", "main\n");
+    repository.git(&["merge", "--quiet", "--no-commit", "--no-ff", "side"]);
+    repository.stage("a", key.ini());
+    repository.git(&["commit", "--quiet", "--no-verify", "-m", "a merge"]);
+    commit(&repository, "d", "later\n");
+    let stderr = told(&repository, &["scan", "--commits", "-3 HEAD"]);
+    let (_, rest) = stderr
+        .split_once("write `break` there in a line below `")
+        .unwrap();
+    // git may show fewer digits.
+    let merge = &rest[.."merge -C 1234567".len()];
+    let line = stderr
+        .lines()
+        .find(|line| line.contains("git rebase -i"))
+        .unwrap();
+    let editor = format!("GIT_SEQUENCE_EDITOR=\"sed -i '/^{merge}/a break'\"");
+    succeeds(&shell(&repository, &format!("{editor} {}", line.trim())));
+    repository.stage("a", "mended\n");
+    succeeds(&follow(&repository, &stderr, "git commit --amend --no-edit && "));
+    finds_nothing(&repository, &["scan", "--commits", "HEAD"]);
+    assert_eq!(repository.git(&["rev-list", "--count", "--merges", "HEAD"]), "1");
+    assert_eq!(repository.git(&["show", "HEAD:d"]), "later");
+}
+
 #[test]
 fn a_branch_a_stash_and_a_message_have_ways_of_their_own() {
     let (repository, key) = (Repository::begun(), Key::random());

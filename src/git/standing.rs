@@ -25,6 +25,8 @@ pub struct Depth {
     pub is_tip: bool,
     /// Whether it has no parent.
     pub is_root: bool,
+    /// Whether it is a merge.
+    pub is_merge: bool,
     /// Whether it or one behind it is a merge.
     pub has_merges: bool,
 }
@@ -107,6 +109,7 @@ impl Repository {
             return Ok(Standing::Here(Depth {
                 is_tip: false,
                 is_root: self.parents(&name)? == 0,
+                is_merge: false,
                 has_merges: false,
             }));
         }
@@ -142,6 +145,7 @@ impl Repository {
         Ok(Depth {
             is_tip: tip_name.as_deref() == Some(name),
             is_root: parents == 0,
+            is_merge: parents > 1,
             has_merges: parents > 1 || merge.is_some(),
         })
     }

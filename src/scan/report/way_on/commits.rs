@@ -71,13 +71,25 @@ pub(super) fn committed(settled: &Settled, source: Source<'_>, facts: &Facts, li
     } else {
         format!("  git rebase -i{merges} {short}~")
     });
-    if is_message {
-        lines.push(format!("and say `reword` there for {short}"));
-    } else {
-        let which = if is_alone { short } else { "each of them" };
-        lines.push(format!(
-            "say `edit` there for {which}, take the key out, git add the file, then:"
-        ));
+    // git edits no merge in its list.
+    match (is_message, is_alone && depth.is_merge) {
+        (true, false) => lines.push(format!("and say `reword` there for {short}")),
+        (true, true) => lines.push(format!("and say `merge -c` there for `merge -C {short}`")),
+        (false, false) => {
+            let which = if is_alone { short } else { "each of them" };
+            lines.push(format!(
+                "say `edit` there for {which}, take the key out, git add the file, then:"
+            ));
+            if !is_alone && depth.has_merges {
+                lines.push("(for a merge write `break` there in a line below it)".to_owned());
+            }
+        }
+        (false, true) => {
+            lines.push(format!("write `break` there in a line below `merge -C {short}`,"));
+            lines.push("take the key out, git add the file, then:".to_owned());
+        }
+    }
+    if !is_message {
         lines.push("  git commit --amend --no-edit && git rebase --continue".to_owned());
     }
 }
