@@ -186,10 +186,20 @@ fn commits_are_chosen_as_for_git_log() {
     assert_eq!(paths(&of(&["HEAD --not HEAD~2"])), ["three", "two"]);
     assert_eq!(paths(&of(&["HEAD", "-1"])), ["three"]);
     assert_eq!(paths(&of(&["--all"])), ["three", "two", "one"]);
+    for words in [
+        "-2",
+        "-n2",
+        "-n 2 HEAD",
+        "--no-merges -n2",
+        "--author=A --max-count=2",
+    ] {
+        assert_eq!(paths(&of(&[words])), ["three", "two"], "{words}");
+    }
+    assert_eq!(of(&["--author=nobody"]), []);
     assert_eq!(of(&["HEAD..HEAD"]), []);
     let head = repository.git(&["rev-parse", "HEAD"]);
     assert_eq!(of(&["HEAD~1..HEAD"])[0].1.as_deref(), Some(head.as_str()));
-    for word in ["--output=x", "--exec=x", "--upload-pack=x"] {
+    for word in ["--output=x", "--exec=x", "--upload-pack=x", "-nx", "--stat"] {
         failed(&scan(&repository, &["--commits", word]), "chooses no commits");
     }
     failed(&scan(&repository, &["--commits", "absent"]), "absent");

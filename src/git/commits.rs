@@ -10,23 +10,32 @@ use super::staged::blob;
 use super::{Error, ObjectId, Repository, not_started, path_of, piped};
 
 /// The options of git log that choose commits, and whose values name nothing else.
-const CHOOSING: [&str; 6] = [
+const CHOOSING: [&str; 9] = [
     "--all",
     "--branches",
     "--tags",
     "--remotes",
     "--not",
     "--first-parent",
+    "--merges",
+    "--no-merges",
+    "-n",
 ];
-const CHOOSING_BY_VALUE: [&str; 8] = [
+const CHOOSING_BY_VALUE: [&str; 14] = [
     "--branches=",
     "--tags=",
     "--remotes=",
     "--glob=",
     "--exclude=",
     "--since=",
+    "--after=",
     "--until=",
+    "--before=",
     "--max-count=",
+    "--skip=",
+    "--author=",
+    "--committer=",
+    "--grep=",
 ];
 
 /// What one commit changed.
@@ -59,12 +68,19 @@ impl Repository {
         for word in words.iter().filter(|word| word.starts_with('-')) {
             let is_known = CHOOSING.contains(word)
                 || CHOOSING_BY_VALUE.iter().any(|option| word.starts_with(option))
-                || word[1..].bytes().all(|byte| byte.is_ascii_digit()) && word.len() > 1;
+                || is_number(&word[1..])
+                || word.strip_prefix("-n").is_some_and(is_number);
             if !is_known {
                 return Err(Error::NotARevision((*word).to_owned()));
             }
         }
-        let arguments: Vec<&str> = words.iter().copied().chain(["--"]).collect();
+        // Without a revision git log begins at HEAD, and git rev-list nowhere.
+        let arguments: Vec<&str> = ["--default", "HEAD"]
+            .iter()
+            .chain(words)
+            .copied()
+            .chain(["--"])
+            .collect();
         let answer = self
             .run("rev-list", &arguments)
             .map_err(|error| self.explained(error))?;
@@ -176,6 +192,10 @@ impl Repository {
         }
         error
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn oids(answer: Vec<u8>) -> Result<Vec<ObjectId>, Error> {
