@@ -175,6 +175,11 @@ impl Search<'_> {
             self.push(Rule::SessionToken, token, Counts::Always);
             return true;
         }
+        if let Some(bare) = token::without_lead(text, token)
+            && self.secret(&bare)
+        {
+            return true;
+        }
         if let Some(tail) = token::behind_access_key_id(token) {
             self.secret(&tail);
             return true;

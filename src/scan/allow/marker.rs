@@ -142,15 +142,22 @@ fn own(behind: &[u8], today: Option<Date>) -> Allowed {
     }
 }
 
+const OPENING: [char; 3] = ['(', '[', '{'];
+
+fn is_until(word: &str) -> bool {
+    let word = word.trim_start_matches(OPENING);
+    word.get(.."until=".len())
+        .is_some_and(|head| head.eq_ignore_ascii_case("until="))
+}
+
 /// The reason in `REASON [until=DATE]` and the last day, if it holds today.
 pub(super) fn reason(text: &str, today: Option<Date>) -> Result<(String, Option<Date>), Void> {
     let mut last: Option<Date> = None;
-    let (until, words): (Vec<&str>, Vec<&str>) = text
-        .split_whitespace()
-        .partition(|word| word.starts_with("until="));
+    let (until, words): (Vec<&str>, Vec<&str>) = text.split_whitespace().partition(|word| is_until(word));
     for day in until {
         // In a string of JSON or of a program the day may have a quote and a comma behind it.
-        let day = day["until=".len()..].trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let day = day.trim_start_matches(OPENING)["until=".len()..]
+            .trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         let day = Date::parse(day).ok_or(Void::NotADay)?;
         if today.is_some_and(|today| day < today) {
             return Err(Void::Ended(day));
@@ -205,6 +212,8 @@ mod tests {
                 Some(Some(Void::NoReason)),
             ),
             ("key # keyagent:allow old until=2026-11-24", Some(Some(ended))),
+            ("key # keyagent:allow old (until=2026-11-24)", Some(Some(ended))),
+            ("key # keyagent:allow old UNTIL=2026-11-24", Some(Some(ended))),
             ("key # keyagent:allow x until=tomorrow", Some(Some(Void::NotADay))),
             ("key # keyagent: allow made up", Some(None)),
             ("key # KeyAgent:Allow made up", Some(None)),

@@ -401,3 +401,38 @@ proptest! {
         detect(text.as_bytes(), CUT);
     }
 }
+
+#[test]
+fn what_touches_a_secret_and_is_not_its_own_hides_nothing() {
+    let (id, secret) = (id(), secret());
+    for text in [
+        format!("AWS_SECRET_ACCESS_KEY: ${{AWS_SECRET_ACCESS_KEY:-{secret}}}"),
+        format!("AWS_SECRET_ACCESS_KEY=\"${{AWS_SECRET_ACCESS_KEY:-{secret}}}\""),
+        format!("AWS_SECRET_ACCESS_KEY=${{SECRET-{secret}}}"),
+        format!("AWS_SECRET_ACCESS_KEY=${{SECRET:+{secret}}}"),
+        format!("AWS_SECRET_ACCESS_KEY=${{A:-${{B:-{secret}}}}}"),
+        format!("AWS_SECRET_ACCESS_KEY=\u{1b}[33m{secret}\u{1b}[0m"),
+        format!("AWS_SECRET_ACCESS_KEY=\u{1b}[1;33m{secret}\u{1b}[0m"),
+        format!(r"AWS_SECRET_ACCESS_KEY=\u001b[33m{secret}\u001b[0m"),
+        format!(r"AWS_SECRET_ACCESS_KEY=\033[33m{secret}\033[0m"),
+        format!(r"AWS_SECRET_ACCESS_KEY=\e[33m{secret}\e[0m"),
+        format!(r#""aws_secret": \"{}\""#, secret.replace('/', r"\\/")),
+        format!(r#""aws_secret": \"{}\""#, secret.replace('/', r"\\\/")),
+        format!(
+            "aws_secret%253D{}",
+            secret.replace('/', "%252F").replace('+', "%252B")
+        ),
+    ] {
+        let found = counting(text.as_bytes());
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert_eq!(found[0].value, secret.as_bytes(), "{text}");
+    }
+    for text in [
+        format!("+{id}\n+{secret}\n"),
+        format!("-{id}\n-{secret}\n"),
+        format!("//{id}\n//{secret}\n"),
+        format!("keys:\n-{id}\n-{secret}\n"),
+    ] {
+        assert_eq!(rules(&text), [ID, SECRET], "{text}");
+    }
+}

@@ -39,7 +39,7 @@ impl<'a> Token<'a> {
             .or_else(|| before.strip_suffix(b"_"))
             .and_then(|before| before.last_chunk::<20>())
             .is_some_and(|id| shape::is_access_key_id(id));
-        is_url_sign(before.last()) && !is_after_access_key_id
+        is_url_sign(before.last()) && !is_after_access_key_id && !is_apart(before)
             || is_url_sign(behind.first())
             || behind.first() == Some(&b'=')
             || before.last() == Some(&b'.') && before.iter().rev().skip(1).take(20).all(is_jwt)
@@ -50,6 +50,41 @@ impl<'a> Token<'a> {
             || before.ends_with(b"sha1-")
             || before.ends_with(b"SHA256:")
     }
+}
+
+/// Whether the hyphen or underscore before a value belongs to something else: to a shell's default, `${NAME:-VALUE}` or
+/// `${NAME-VALUE}`, or to the line, as in a list of YAML or a patch.
+fn is_apart(before: &[u8]) -> bool {
+    let Some(before) = before.strip_suffix(b"-") else {
+        return false;
+    };
+    let name = before.iter().rev().take_while(|byte| is_of_name(**byte)).count();
+    before.last().is_none_or(|last| matches!(last, b'\n' | b':'))
+        || name > 0 && before[..before.len() - name].ends_with(b"${")
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// A value of 40 characters without what touches it and is none of its own: the sign of a patch's line, a shell's `:+`, a
+/// comment's `//`, the end of a terminal's colour, `ESC [33m`.
+pub(super) fn without_lead<'a>(text: &'a [u8], token: &Token<'a>) -> Option<Token<'a>> {
+    let lead = token.range.len().checked_sub(40)?;
+    if token.encoding != Encoding::Plain || token.value.len() != token.range.len() {
+        return None;
+    }
+    let before = text[..token.range.start].last();
+    let begins_line = matches!(before, None | Some(b'\n' | b' ' | b'\t'));
+    let is_none_of_its = match &token.value[..lead] {
+        b"+" => begins_line || before == Some(&b':'),
+        b"//" => begins_line,
+        [digits @ .., b'm'] => {
+            matches!(before, Some(b'[' | b';')) && digits.len() <= 3 && digits.iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    is_none_of_its.then(|| Token::plain(text, token.range.start + lead..token.range.end))
 }
 
 /// Whether a value is the end of a name of a host with the path behind it: `com/id/…` of `https://amazonaws.com/id/…`.
@@ -160,12 +195,20 @@ fn after_scheme(text: &[u8], range: Range<usize>) -> Range<usize> {
 fn part(text: &[u8], at: usize, end: usize) -> Part {
     let rest = &text[at..end];
     match rest {
+        // Escaped twice.
+        [b'%', b'2', b'5', b'2', b'F' | b'f', ..] => Part::Character(b'/', 5, Encoding::Url),
+        [b'%', b'2', b'5', b'2', b'B' | b'b', ..] => Part::Character(b'+', 5, Encoding::Url),
+        [b'%', b'2', b'5', b'3', b'D' | b'd' | b'A' | b'a', ..] => Part::Boundary(5),
+        [b'%', b'2', b'5', b'2', b'2' | b'0' | b'6', ..] => Part::Boundary(5),
         [b'%', high, low, ..] => match hex(&[*high, *low]) {
             Some(byte) if is_standard(byte) => Part::Character(byte, 3, Encoding::Url),
             Some(_) => Part::Boundary(3),
             None => Part::Boundary(1),
         },
         [b'\\', b'/', ..] => Part::Character(b'/', 2, Encoding::Json),
+        // JSON in a string of JSON, which escapes the slash or not.
+        [b'\\', b'\\', b'/', ..] => Part::Character(b'/', 3, Encoding::Json),
+        [b'\\', b'\\', b'\\', b'/', ..] => Part::Character(b'/', 4, Encoding::Json),
         [b'\\', b'u', b'0', b'0', high, low, ..] => match hex(&[*high, *low]) {
             Some(byte) if is_standard(byte) => Part::Character(byte, 6, Encoding::Json),
             Some(_) => Part::Boundary(6),
