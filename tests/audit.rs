@@ -170,7 +170,9 @@ fn what_is_no_report_is_named() {
         home.write("report.csv", content);
         let run =
             audit(&home, &["--format", "json"]).fails_with("cannot evaluate report.csv", cause, "aws iam");
-        assert_eq!(run.stdout, "");
+        let document = run.json();
+        assert!(document.get("findings").is_none(), "{document}");
+        assert_eq!(document["errors"][0]["error"], "cannot evaluate report.csv");
     }
     home.write("report.csv", format!("{HEADER}\n"));
     audit(&home, &[]).fails_with("cannot evaluate report.csv", "no row below the first", "aws iam");

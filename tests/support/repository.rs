@@ -178,7 +178,11 @@ impl Repository {
 pub(crate) fn failed(output: &Output, cause: &str) {
     let (stdout, stderr) = texts(output);
     assert_eq!(output.status.code(), Some(2), "{stdout}{stderr}");
-    assert_eq!(stdout, "");
+    if !stdout.is_empty() {
+        let document: serde_json::Value = serde_json::from_str(&stdout).expect("JSON was asked for");
+        assert_eq!(document["findings"], serde_json::json!([]), "{stdout}");
+        assert!(document["errors"][0]["cause"].is_string(), "{stdout}");
+    }
     let lines: Vec<&str> = stderr.lines().collect();
     assert!(
         lines[0].starts_with("error: ") && lines[1].starts_with("cause: ") && lines[2].starts_with("hint: "),
