@@ -1,8 +1,6 @@
 //! What plans say, and that whoever reads stdout always finds a document.
 
-use serde_json::json;
-
-use super::{ROTATE, Scene};
+use super::Scene;
 use crate::support::section;
 
 #[test]
@@ -165,14 +163,14 @@ fn an_error_names_the_one_profile_that_it_is_about() {
 #[test]
 fn what_recover_would_delete_is_in_its_document() {
     let scene = Scene::new();
-    crate::support::parked::Parked::start(&scene.home, ROTATE, "key-created").kill();
+    crate::support::parked::Parked::start(&scene.home, super::ROTATE, "key-created").kill();
     let new = scene.new_key().unwrap();
     let run = scene
         .home
         .keyagent(&["recover", "--dry-run", "--format", "json"])
         .exits(0);
     let plan = &run.json()["rotations"][0]["plan"];
-    assert_eq!(plan["deletes"], json!([new]));
+    assert_eq!(plan["deletes"], serde_json::json!([new]));
     assert!(
         plan["intention"]
             .as_str()

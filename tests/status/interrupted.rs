@@ -1,8 +1,6 @@
 //! What `status` says of the keys of a rotation that was interrupted, or whose record is damaged: whoever deletes one of
 //! them destroys the way back.
 
-use serde_json::Value;
-
 use crate::support::cloud::{Account, User};
 use crate::support::{Home, Run, section};
 
@@ -15,7 +13,8 @@ fn scene(account: &Account) -> (Home, User) {
     (home, user)
 }
 
-fn of<'a>(document: &'a Value, id: &str) -> &'a Value {
+#[cfg(feature = "checkpoints")]
+fn of<'a>(document: &'a serde_json::Value, id: &str) -> &'a serde_json::Value {
     let keys = document["keys"].as_array().unwrap();
     keys.iter().find(|key| key["access_key_id"] == id).unwrap()
 }
