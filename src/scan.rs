@@ -69,7 +69,7 @@ impl Scanner {
     /// Whether a content holds nothing that was made from a text that holds nothing, by putting something new in the
     /// places `changed`, or joining there what did not stand together. False too where only a look at all can tell.
     pub(crate) fn still_holds_nothing(&self, content: &[u8], changed: &[Range<usize>]) -> bool {
-        reading::holds_nothing(self, content, changed)
+        reading::changed::holds_nothing(self, content, changed)
     }
 }
 

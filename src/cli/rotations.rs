@@ -11,7 +11,7 @@ use crate::fs_atomic::{self, Lock};
 use crate::problem::Problem;
 use crate::process::Environment;
 use crate::rotate::authority::{AskForCode, Authority, Mfa};
-use crate::rotate::concern::Concern;
+use crate::rotate::concern::{Concern, works_on};
 use crate::rotate::error::Error;
 use crate::rotate::journal::Journal;
 use crate::rotate::retire::grace_ends;
@@ -195,9 +195,7 @@ impl Workplace {
 pub fn tell_concern(concern: &Concern, rotation: &Rotation, state_folder: &Path) {
     match run::holder_of(state_folder, rotation) {
         Some(holder) => {
-            let (old, profiles) = (&rotation.plan.old_access_key_id, &rotation.plan.profiles);
-            let words = format!("{holder} works on {old} ({}) now", profiles.join(", "));
-            ui::note(&ui::wrapped_at(&words, 80, 2));
+            ui::note(&ui::wrapped_at(&works_on(&holder, rotation), 80, 2));
         }
         None => ui::warning(&concern.told(rotation), "keyagent recover"),
     }

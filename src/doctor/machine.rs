@@ -5,11 +5,12 @@ use std::path::Path;
 use super::{Area, Check, Level};
 use crate::git::configuration;
 use crate::hook::{Hook, manager, script};
+use crate::journal;
 use crate::problem::quoted;
 use crate::process::Environment;
-use crate::rotate::concern::concern;
-use crate::rotate::journal::Journal;
+use crate::rotate::concern::{concern, works_on};
 use crate::rotate::run;
+use crate::rotate::state::Rotation;
 use crate::secret_store::{self, SecretStoreChoice};
 use crate::settings::{self, AllSettings};
 
@@ -73,8 +74,8 @@ pub fn further_files(environment: &Environment, home: Option<&Path>) -> Vec<Chec
 }
 
 /// Whether anything was interrupted, or put back. A rotation that goes on now was not.
-pub fn rotations(state_folder: &Path) -> Vec<Check> {
-    let rotations = match Journal::look(state_folder) {
+pub fn rotations(state_folder: &Path, look: &Result<Vec<Rotation>, journal::Error>) -> Vec<Check> {
+    let rotations = match look {
         Ok(rotations) => rotations,
         Err(error) => {
             let command = format!("ls -l {}", quoted(state_folder));
@@ -82,22 +83,12 @@ pub fn rotations(state_folder: &Path) -> Vec<Check> {
         }
     };
     let mut checks = Vec::new();
-    for rotation in &rotations {
+    for rotation in rotations {
         let Some(concern) = concern(rotation) else {
             continue;
         };
         checks.push(match run::holder_of(state_folder, rotation) {
-            Some(holder) => {
-                let (old, profiles) = (
-                    &rotation.plan.old_access_key_id,
-                    rotation.plan.profiles.join(", "),
-                );
-                check(
-                    "rotations",
-                    Level::Ok,
-                    format!("{holder} works on {old} ({profiles}) now"),
-                )
-            }
+            Some(holder) => check("rotations", Level::Ok, works_on(&holder, rotation)),
             None => check("rotations", Level::Problem, concern.told(rotation)).mended_by("keyagent recover"),
         });
     }

@@ -53,6 +53,12 @@ impl Concern {
     }
 }
 
+/// Says which keyagent has a rotation in hand.
+pub fn works_on(holder: &str, rotation: &Rotation) -> String {
+    let (old, profiles) = (&rotation.plan.old_access_key_id, &rotation.plan.profiles);
+    format!("{holder} works on {old} ({}) now", profiles.join(", "))
+}
+
 fn what_was_interrupted(state: State) -> &'static str {
     match state {
         State::Undoing | State::OldKeyActive | State::OldKeyVerified | State::OldPairInstalled => "undo",

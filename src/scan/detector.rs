@@ -13,7 +13,7 @@ mod shape;
 mod token;
 
 pub use matches::{Encoding, GoesOn, Match, Matches, Part, Rule};
-pub(super) use runs::is_any_long as holds_long_run;
+pub(super) use runs::holds_long_run;
 
 use naming::Named;
 use runs::Spot;

@@ -52,17 +52,20 @@ pub(super) struct Limits<'a> {
     pub(super) depth: usize,
 }
 
+impl<'a> Limits<'a> {
+    /// Those of a content that lies in no other.
+    fn of(unpacked: &'a Cell<u64>) -> Self {
+        Self { unpacked, depth: 0 }
+    }
+}
+
 /// All of a content that is in memory.
 pub(super) fn bytes(scanner: &Scanner, content: &[u8]) -> Content {
     let is_plain =
         content.len() <= AT_ONCE && unpack::kind(content).is_none() && decode::utf_16(content).is_none();
     if is_plain {
         let unpacked = Cell::new(MOST_UNPACKED);
-        let limits = Limits {
-            unpacked: &unpacked,
-            depth: 0,
-        };
-        let mut pass = Pass::new(scanner, limits, Encoding::Plain);
+        let mut pass = Pass::new(scanner, Limits::of(&unpacked), Encoding::Plain);
         pass.search(content, 0..content.len(), None);
         pass.found.bytes = content.len() as u64;
         return pass.found;
@@ -70,19 +73,10 @@ pub(super) fn bytes(scanner: &Scanner, content: &[u8]) -> Content {
     read(scanner, &mut &content[..]).expect("what is in memory can be read to its end")
 }
 
-/// Whether a content that was made from a text that holds nothing does not, either; see [`changed::holds_nothing`].
-pub(super) fn holds_nothing(scanner: &Scanner, content: &[u8], changed: &[Range<usize>]) -> bool {
-    changed::holds_nothing(scanner, content, changed)
-}
-
 /// All of a stream.
 pub(super) fn read(scanner: &Scanner, reader: &mut dyn Read) -> io::Result<Content> {
     let unpacked = Cell::new(MOST_UNPACKED);
-    let limits = Limits {
-        unpacked: &unpacked,
-        depth: 0,
-    };
-    read_within(scanner, reader, limits)
+    read_within(scanner, reader, Limits::of(&unpacked))
 }
 
 /// All of a stream that may itself have come out of another one.

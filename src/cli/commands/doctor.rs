@@ -79,8 +79,11 @@ fn examine(args: &Args, environment: &Environment) -> Result<u8, Problem> {
     checks.extend(machine::further_files(environment, home));
     let (settings, _) = AllSettings::load_what_can_be(environment);
     let state_folder = settings::state_folder(environment).ok();
+    let mut rotations = Vec::new();
     if let Some(folder) = &state_folder {
-        checks.extend(machine::rotations(folder));
+        let look = Journal::look(folder);
+        checks.extend(machine::rotations(folder, &look));
+        rotations = look.unwrap_or_default();
         checks.push(machine::keyring(
             settings.defaults().secret_store,
             folder,
@@ -102,11 +105,6 @@ fn examine(args: &Args, environment: &Environment) -> Result<u8, Problem> {
                 Ok(named) if !named.is_empty() => named,
                 Ok(_) | Err(_) => loaded.profiles.iter().collect(),
             };
-            // A journal that cannot be read is told with the rotations.
-            let look = state_folder
-                .as_deref()
-                .and_then(|folder| Journal::look(folder).ok());
-            let rotations = look.unwrap_or_default();
             let asked = ask(&wanted, &loaded.locations, &settings, &rotations, environment);
             let (checks, arns) = runtime.block_on(asked);
             if let Some(folder) = &state_folder {

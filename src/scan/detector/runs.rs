@@ -170,7 +170,7 @@ fn may_be_long(text: &[u8], at: usize) -> bool {
 }
 
 /// Whether a text holds a run that is long.
-pub(in crate::scan) fn is_any_long(text: &[u8]) -> bool {
+pub(in crate::scan) fn holds_long_run(text: &[u8]) -> bool {
     text.split(|byte| !is_in_run(*byte)).any(|run| run.len() >= LONG)
 }
 

@@ -52,7 +52,7 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Whether the hyphen or underscore before a value belongs to something else: to a shell's default, `${NAME:-VALUE}` or
+/// Whether the hyphen before a value belongs to something else: to a shell's default, `${NAME:-VALUE}` or
 /// `${NAME-VALUE}`, or to the line, as in a list of YAML or a patch.
 fn is_apart(before: &[u8]) -> bool {
     let Some(before) = before.strip_suffix(b"-") else {
@@ -198,8 +198,8 @@ fn part(text: &[u8], at: usize, end: usize) -> Part {
         // Escaped twice.
         [b'%', b'2', b'5', b'2', b'F' | b'f', ..] => Part::Character(b'/', 5, Encoding::Url),
         [b'%', b'2', b'5', b'2', b'B' | b'b', ..] => Part::Character(b'+', 5, Encoding::Url),
-        [b'%', b'2', b'5', b'3', b'D' | b'd' | b'A' | b'a', ..] => Part::Boundary(5),
-        [b'%', b'2', b'5', b'2', b'2' | b'0' | b'6', ..] => Part::Boundary(5),
+        [b'%', b'2', b'5', b'3', b'D' | b'd' | b'A' | b'a', ..]
+        | [b'%', b'2', b'5', b'2', b'2' | b'0' | b'6', ..] => Part::Boundary(5),
         [b'%', high, low, ..] => match hex(&[*high, *low]) {
             Some(byte) if is_standard(byte) => Part::Character(byte, 3, Encoding::Url),
             Some(_) => Part::Boundary(3),

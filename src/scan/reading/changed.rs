@@ -1,6 +1,7 @@
 //! Contents that were made from one that holds nothing, by putting something new in a few places. What stands far from
 //! those stood there before, and is not looked at again.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::{AHEAD, CONTEXT, Encoding, Limits, MOST_UNPACKED, Pass, Place};
@@ -14,17 +15,19 @@ const QUIET_LINES: usize = 2;
 
 /// Whether a content holds nothing and is a text: then so is most of what is made from it.
 pub(in crate::scan) fn is_text(content: &[u8]) -> bool {
-    unpack::kind(content).is_none()
-        && decode::utf_16(content).is_none()
-        && memchr::memchr(0, content).is_none()
+    begins_as_text(content) && memchr::memchr(0, content).is_none()
+}
+
+/// The beginning decides how all is read.
+fn begins_as_text(content: &[u8]) -> bool {
+    unpack::kind(content).is_none() && decode::utf_16(content).is_none()
 }
 
 /// Whether a content holds nothing that was made from a text that holds nothing. `changed` are the places that are new
 /// or follow something else than before, in their order; an empty one is a seam. False as well where a look at the
 /// whole is needed to know.
-pub(super) fn holds_nothing(scanner: &Scanner, content: &[u8], changed: &[Range<usize>]) -> bool {
-    // The beginning decides what all is.
-    if unpack::kind(content).is_some() || decode::utf_16(content).is_some() {
+pub(in crate::scan) fn holds_nothing(scanner: &Scanner, content: &[u8], changed: &[Range<usize>]) -> bool {
+    if !begins_as_text(content) {
         return false;
     }
     let reach = CONTEXT + AHEAD.max(scanner.own.longest());
@@ -52,12 +55,8 @@ fn window_holds_nothing(scanner: &Scanner, text: &[u8], is_amid: bool) -> bool {
     if memchr::memchr(0, text).is_some() {
         return false;
     }
-    let unpacked = std::cell::Cell::new(MOST_UNPACKED);
-    let limits = Limits {
-        unpacked: &unpacked,
-        depth: 0,
-    };
-    let mut pass = Pass::new(scanner, limits, Encoding::Plain);
+    let unpacked = Cell::new(MOST_UNPACKED);
+    let mut pass = Pass::new(scanner, Limits::of(&unpacked), Encoding::Plain);
     if is_amid {
         pass.place = Place::AMID;
     }

@@ -203,7 +203,7 @@ proptest! {
         let is_nothing = |content: &Content| content.candidates.is_empty() && content.unread.is_empty();
         prop_assume!(changed::is_text(base.as_bytes()) && is_nothing(&scanner.bytes(base.as_bytes())));
         let place = before.len()..before.len() + put_in.len();
-        if holds_nothing(&scanner, text.as_bytes(), &[place]) {
+        if changed::holds_nothing(&scanner, text.as_bytes(), &[place]) {
             let found = scanner.bytes(text.as_bytes());
             prop_assert!(is_nothing(&found) && changed::is_text(text.as_bytes()), "{found:?}");
         }
@@ -217,7 +217,7 @@ fn far_from_a_change_nothing_is_looked_at_again() {
     // A key that was there before is none of the change's.
     let scanner = scanner();
     let is_nothing_around = |place: usize| {
-        holds_nothing(
+        changed::holds_nothing(
             &scanner,
             text.as_bytes(),
             std::slice::from_ref(&(place..place + 10)),

@@ -45,7 +45,13 @@ pub(super) fn tell(
     here: &Path,
     environment: &Environment,
 ) -> Result<u8, Problem> {
-    told(args, scan, source, None, here, environment)
+    let about = About {
+        source,
+        pushed: None,
+        here,
+        environment,
+    };
+    about.tell(args, scan)
 }
 
 /// The same of what is pushed: what its tips allow counts too.
@@ -60,7 +66,23 @@ pub(super) fn tell_pushed(
     here: &Path,
     environment: &Environment,
 ) -> Result<u8, Problem> {
-    told(args, scan, Source::Pushed, Some(pushed), here, environment)
+    let about = About {
+        source: Source::Pushed,
+        pushed: Some(pushed),
+        here,
+        environment,
+    };
+    about.tell(args, scan)
+}
+
+/// Where what was scanned comes from.
+#[derive(Clone, Copy)]
+struct About<'a> {
+    source: Source<'a>,
+    /// What is pushed, where a push is scanned.
+    pushed: Option<&'a Pushed>,
+    here: &'a Path,
+    environment: &'a Environment,
 }
 
 /// What kept the whole scan from being made; a document tells it too.
@@ -98,61 +120,145 @@ fn print(format: Format, settled: &Settled) -> Result<(), Problem> {
     Ok(())
 }
 
-fn told(
-    args: &Telling,
-    scan: Scan,
-    source: Source<'_>,
-    pushed: Option<&Pushed>,
-    here: &Path,
-    environment: &Environment,
-) -> Result<u8, Problem> {
-    let (settled, rules, written) = match settle(args, scan, source, pushed, here, environment) {
-        Ok(settled) => settled,
-        Err(problem) => return failed(args, problem),
-    };
-    let invalid = rules.invalid();
-    match &invalid {
-        Some(problem) if args.format != Format::Text => {
-            let mut with_invalid = settled.clone();
-            with_invalid.failures.push(problem.clone());
-            print(args.format, &with_invalid)?;
+impl About<'_> {
+    fn tell(self, args: &Telling, scan: Scan) -> Result<u8, Problem> {
+        let source = self.source;
+        let (settled, rules, written) = match self.settle(args, scan) {
+            Ok(settled) => settled,
+            Err(problem) => return failed(args, problem),
+        };
+        let invalid = rules.invalid();
+        match &invalid {
+            Some(problem) if args.format != Format::Text => {
+                let mut with_invalid = settled.clone();
+                with_invalid.failures.push(problem.clone());
+                print(args.format, &with_invalid)?;
+            }
+            Some(_) | None => print(args.format, &settled)?,
         }
-        Some(_) | None => print(args.format, &settled)?,
+        if args.allow.is_some() && written.is_empty() && settled.is_clean() && invalid.is_none() {
+            ui::note("there is nothing to allow, so nothing was written");
+        }
+        for line in written {
+            ui::note(&line);
+        }
+        // Where nothing at all could be read the error says it better.
+        if settled.scanned.blobs > 0 || settled.failures.is_empty() {
+            ui::note(&report::summary(&settled));
+        }
+        if rules.has_unstaged && !settled.is_clean() {
+            ui::note(&what_is_not_staged(source));
+        }
+        let is_advised = if settled.findings.is_empty() {
+            !settled.unread.is_empty()
+        } else {
+            args.format == Format::Text
+        };
+        let facts = if is_advised {
+            // They only help: without them the advice is more general.
+            self.facts(&settled).unwrap_or_default()
+        } else {
+            Facts::default()
+        };
+        if !settled.findings.is_empty() && args.format == Format::Text {
+            ui::note(&report::way_on(&settled, source, &facts));
+        }
+        if let Some(problem) = invalid.or_else(|| report::failure(&settled)) {
+            return Err(problem);
+        }
+        if !settled.findings.is_empty() {
+            return Ok(exit_code::FOUND);
+        }
+        report::unread(&settled, source, &facts).map_or(Ok(exit_code::OK), Err)
     }
-    if args.allow.is_some() && written.is_empty() && settled.is_clean() && invalid.is_none() {
-        ui::note("there is nothing to allow, so nothing was written");
+
+    /// Takes out what is allowed, by entries that are there or are written now; and the lines that say what was written.
+    fn settle(self, args: &Telling, scan: Scan) -> Result<(Settled, Rules, Vec<String>), Problem> {
+        let Self {
+            source,
+            pushed,
+            here,
+            environment,
+        } = self;
+        let today = clock::today();
+        let rules = if scan.findings.is_empty() && scan.unread.is_empty() && !stages_rules(source) {
+            // Most runs find nothing, and are not to wait for git once more.
+            Rules::default()
+        } else {
+            Rules::of(&scan, source, pushed, here, environment)?
+        };
+        let own = if args.allow_own {
+            OwnKeys::Pass
+        } else {
+            OwnKeys::Block
+        };
+        let mut settled = allow::settle(scan, own, today, |path| rules.of_path(path));
+        let written = match &args.allow {
+            Some(_) if rules.invalid().is_some() => Vec::new(),
+            Some(reason) => write(&mut settled, reason, &rules, source, today, || {
+                Repository::open(here, environment)?.top_level()
+            })?,
+            None => Vec::new(),
+        };
+        Ok((settled, rules, written))
     }
-    for line in written {
-        ui::note(&line);
+
+    /// What the advice depends on.
+    fn facts(self, settled: &Settled) -> Result<Facts, git::Error> {
+        let Self {
+            source,
+            pushed,
+            here,
+            environment,
+        } = self;
+        let is_of_commits = match source {
+            Source::Staged { .. } | Source::Message(_) => false,
+            Source::Commits | Source::Pushed => true,
+            Source::Files | Source::Stream => return Ok(Facts::default()),
+        };
+        let repository = Repository::open(here, environment)?;
+        if !is_of_commits {
+            let own = report::for_one_machine(settled, source);
+            // A name that holds a line break cannot be asked for.
+            let own = own.iter().filter(|path| !path.contains('\n'));
+            let names: Vec<String> = own.clone().map(|path| format!("HEAD:{path}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let committed = if names.is_empty() {
+                Vec::new()
+            } else {
+                repository.kinds(&names)?
+            };
+            return Ok(Facts {
+                operation: repository.operation(),
+                typed: matches!(source, Source::Message(_))
+                    .then(|| Typed::of(&process::command_lines_above()))
+                    .flatten(),
+                may_be_ignored: own
+                    .zip(committed)
+                    .find(|(_, kind)| kind.is_none())
+                    .map(|(path, _)| path.clone()),
+                ..Facts::default()
+            });
+        }
+        let commits = settled.findings.iter().map(|finding| finding.commit.as_deref());
+        let (first, last) = (
+            commits.clone().next().flatten(),
+            commits.clone().next_back().flatten(),
+        );
+        // What is pushed is told the newest first.
+        let place = match (source, last) {
+            (Source::Pushed, Some(oldest)) => Some(oldest),
+            (_, Some(_)) if commits.clone().all(|commit| commit == first) => first,
+            _ => None,
+        };
+        let standing =
+            |name: &str| Ok::<_, git::Error>((name.to_owned(), repository.standing(&name.parse()?)?));
+        Ok(Facts {
+            place: place.map(standing).transpose()?,
+            range: pushed.map(|pushed| pushed.range(repository.head().as_deref())),
+            ..Facts::default()
+        })
     }
-    // Where nothing at all could be read the error says it better.
-    if settled.scanned.blobs > 0 || settled.failures.is_empty() {
-        ui::note(&report::summary(&settled));
-    }
-    if rules.has_unstaged && !settled.is_clean() {
-        ui::note(&what_is_not_staged(source));
-    }
-    let is_advised = if settled.findings.is_empty() {
-        !settled.unread.is_empty()
-    } else {
-        args.format == Format::Text
-    };
-    let facts = if is_advised {
-        // They only help: without them the advice is more general.
-        facts(&settled, source, pushed, here, environment).unwrap_or_default()
-    } else {
-        Facts::default()
-    };
-    if !settled.findings.is_empty() && args.format == Format::Text {
-        ui::note(&report::way_on(&settled, source, &facts));
-    }
-    if let Some(problem) = invalid.or_else(|| report::failure(&settled)) {
-        return Err(problem);
-    }
-    if !settled.findings.is_empty() {
-        return Ok(exit_code::FOUND);
-    }
-    report::unread(&settled, source, &facts).map_or(Ok(exit_code::OK), Err)
 }
 
 /// Why entries that stand in the work tree do not count.
@@ -176,94 +282,6 @@ fn what_is_not_staged(source: Source<'_>) -> String {
              git add -- :/{FILE_NAME}"
         ),
     }
-}
-
-/// Takes out what is allowed, by entries that are there or are written now; and the lines that say what was written.
-fn settle(
-    args: &Telling,
-    scan: Scan,
-    source: Source<'_>,
-    pushed: Option<&Pushed>,
-    here: &Path,
-    environment: &Environment,
-) -> Result<(Settled, Rules, Vec<String>), Problem> {
-    let today = clock::today();
-    let rules = if scan.findings.is_empty() && scan.unread.is_empty() && !stages_rules(source) {
-        // Most runs find nothing, and are not to wait for git once more.
-        Rules::default()
-    } else {
-        Rules::of(&scan, source, pushed, here, environment)?
-    };
-    let own = if args.allow_own {
-        OwnKeys::Pass
-    } else {
-        OwnKeys::Block
-    };
-    let mut settled = allow::settle(scan, own, today, |path| rules.of_path(path));
-    let written = match &args.allow {
-        Some(_) if rules.invalid().is_some() => Vec::new(),
-        Some(reason) => write(&mut settled, reason, &rules, source, today, || {
-            Repository::open(here, environment)?.top_level()
-        })?,
-        None => Vec::new(),
-    };
-    Ok((settled, rules, written))
-}
-
-/// What the advice depends on.
-fn facts(
-    settled: &Settled,
-    source: Source<'_>,
-    pushed: Option<&Pushed>,
-    here: &Path,
-    environment: &Environment,
-) -> Result<Facts, git::Error> {
-    let is_of_commits = match source {
-        Source::Staged { .. } | Source::Message(_) => false,
-        Source::Commits | Source::Pushed => true,
-        Source::Files | Source::Stream => return Ok(Facts::default()),
-    };
-    let repository = Repository::open(here, environment)?;
-    if !is_of_commits {
-        let own = report::for_one_machine(settled, source);
-        // A name that holds a line break cannot be asked for.
-        let own = own.iter().filter(|path| !path.contains('\n'));
-        let names: Vec<String> = own.clone().map(|path| format!("HEAD:{path}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let committed = if names.is_empty() {
-            Vec::new()
-        } else {
-            repository.kinds(&names)?
-        };
-        return Ok(Facts {
-            operation: repository.operation(),
-            typed: matches!(source, Source::Message(_))
-                .then(|| Typed::of(&process::command_lines_above()))
-                .flatten(),
-            may_be_ignored: own
-                .zip(committed)
-                .find(|(_, kind)| kind.is_none())
-                .map(|(path, _)| path.clone()),
-            ..Facts::default()
-        });
-    }
-    let commits = settled.findings.iter().map(|finding| finding.commit.as_deref());
-    let (first, last) = (
-        commits.clone().next().flatten(),
-        commits.clone().next_back().flatten(),
-    );
-    // What is pushed is told the newest first.
-    let place = match (source, last) {
-        (Source::Pushed, Some(oldest)) => Some(oldest),
-        (_, Some(_)) if commits.clone().all(|commit| commit == first) => first,
-        _ => None,
-    };
-    let standing = |name: &str| Ok::<_, git::Error>((name.to_owned(), repository.standing(&name.parse()?)?));
-    Ok(Facts {
-        place: place.map(standing).transpose()?,
-        range: pushed.map(|pushed| pushed.range(repository.head().as_deref())),
-        ..Facts::default()
-    })
 }
 
 /// Whether the commit that is being made changes the entries: a line that is none is found before it is history.

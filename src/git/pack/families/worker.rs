@@ -12,9 +12,8 @@ use super::super::entry::header;
 use super::super::{LARGEST, LARGEST_IN_TURN, delta, read_at};
 use super::{Families, NONE, Walk};
 
-/// So much is held of what is made by one thread at a time: one object.
-const HELD_OF_LARGE: usize = BUFFER_OF_LARGE;
-/// Room for one of those. Memory of that size, taken and given back in all sizes, is seldom used again.
+/// Room for one of the objects that one thread at a time makes, which holds no more than one. Memory of that size, taken and
+/// given back in all sizes, is seldom used again.
 const BUFFER_OF_LARGE: usize = LARGEST_IN_TURN + 1;
 /// Larger buffers are not kept for the next object, nor more than so many.
 const LARGEST_SPARE: usize = 256 << 10;
@@ -95,7 +94,7 @@ impl<'f, W: Walk> Worker<'f, W> {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.large_spares = std::mem::take(&mut turn);
         let (most_held, largest) = (self.most_held, self.largest);
-        (self.most_held, self.largest) = (HELD_OF_LARGE, LARGEST_IN_TURN);
+        (self.most_held, self.largest) = (BUFFER_OF_LARGE, LARGEST_IN_TURN);
         self.family_at_once(number, kind);
         (self.most_held, self.largest) = (most_held, largest);
         *turn = std::mem::take(&mut self.large_spares);
